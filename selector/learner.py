@@ -1,0 +1,63 @@
+"""The fold: what a policy knows is a function of the log, computed here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from selector.decisions import Entry, Feedback, ModelsChanged
+from selector.errors import InvalidLabel
+from selector.losses import Loss, losses_of
+from selector.policy import Policy
+
+
+class Learner:
+    """A state, and the position of the log up to which it has been folded.
+
+    The same class folds the population's entries and those of a single user; which entries it is
+    given is the caller's choice. The fold is total: an entry that the loss cannot take is counted
+    in `skipped` and changes nothing else. It reads no clock, cache or random generator.
+    """
+
+    def __init__(self, policy: Policy[Any], loss: Loss) -> None:
+        self.policy = policy
+        self.loss = loss
+        self.state: Any = policy.initial_state(())
+        self.position = 0
+        self.skipped = 0
+
+    def fold(self, entry: Entry) -> None:
+        """Fold one entry; entries at or before `position` are already part of the state and are ignored."""
+        if entry.position <= self.position:
+            return
+        self.position = entry.position
+        match entry.event:
+            case Feedback():
+                self._learn(entry, entry.event)
+            case ModelsChanged(models):
+                self.state = self.policy.with_models(self.state, models)
+
+    def fold_all(self, entries: Iterable[Entry]) -> Learner:
+        """Fold entries in the order of their positions."""
+        for entry in entries:
+            self.fold(entry)
+        return self
+
+    def _learn(self, entry: Entry, feedback: Feedback) -> None:
+        try:
+            scored = [(decision, losses_of(decision, feedback, self.loss)) for decision in entry.decisions]
+        except InvalidLabel:
+            self.skipped += 1
+            return
+        for decision, losses in scored:
+            self.state = self.policy.observe(self.state, decision, losses)
+
+    def encode(self) -> bytes:
+        """State and count of skipped entries: equal folds give equal bytes."""
+        return self.skipped.to_bytes(8, "little") + self.policy.encode(self.state)
+
+    def restore(self, data: bytes, position: int) -> None:
+        """Take up the state that `encode` gave when the fold stood at `position`."""
+        self.skipped = int.from_bytes(data[:8], "little")
+        self.state = self.policy.decode(data[8:])
+        self.position = position

@@ -1,0 +1,118 @@
+"""Losses in [0, 1]: how wrong a prediction was, given the truth or a reward."""
+
+from __future__ import annotations
+
+from abc import ABCMeta, abstractmethod
+from collections.abc import Mapping
+from math import isfinite, log
+from typing import Annotated
+
+from msgspec import Meta, Struct, StructMeta
+
+from selector.decisions import Decision, Feedback, Label, Prediction
+from selector.errors import InvalidLabel
+
+Scale = Annotated[float, Meta(gt=0)]
+
+
+class _LossMeta(StructMeta, ABCMeta):
+    """Structs that may have abstract methods."""
+
+
+class Loss(Struct, metaclass=_LossMeta, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="name"):
+    """How wrong a prediction is: a pure function of prediction and label, in [0, 1]."""
+
+    @abstractmethod
+    def __call__(self, prediction: Prediction, label: Label) -> float:
+        """The loss of `prediction` where `label` is the truth."""
+
+    @abstractmethod
+    def check(self, label: Label) -> None:
+        """Raise InvalidLabel if this loss cannot take `label`."""
+
+
+class ZeroOne(Loss, frozen=True, kw_only=True, tag="zero_one"):
+    """1 if the class is not the label, else 0."""
+
+    def __call__(self, prediction: Prediction, label: Label) -> float:
+        return float(prediction.output != label)
+
+    def check(self, label: Label) -> None:
+        if isinstance(label, float) and not isfinite(label):
+            raise InvalidLabel(f"a class must be finite, not {label}")
+
+
+class Absolute(Loss, frozen=True, kw_only=True, tag="absolute"):
+    """|y - y'| / scale, at most 1; `scale` is the error that counts as wholly wrong."""
+
+    scale: Scale = 1.0
+
+    def __call__(self, prediction: Prediction, label: Label) -> float:
+        return min(1.0, abs(_number(prediction.output) - _number(label)) / self.scale)
+
+    def check(self, label: Label) -> None:
+        _number(label)
+
+
+class Squared(Loss, frozen=True, kw_only=True, tag="squared"):
+    """((y - y') / scale)^2, at most 1; `scale` is the error that counts as wholly wrong."""
+
+    scale: Scale = 1.0
+
+    def __call__(self, prediction: Prediction, label: Label) -> float:
+        return min(1.0, ((_number(prediction.output) - _number(label)) / self.scale) ** 2)
+
+    def check(self, label: Label) -> None:
+        _number(label)
+
+
+class LogLoss(Loss, frozen=True, kw_only=True, tag="log"):
+    """-log p(label) / bound, at most 1; `bound` in nats is the loss that counts as wholly wrong.
+
+    Without a distribution, a model that gave only its class stands for probability 1 or 0.
+    """
+
+    bound: Scale = 5.0
+
+    def __call__(self, prediction: Prediction, label: Label) -> float:
+        if prediction.probabilities is None:
+            return float(prediction.output != label)
+        p = dict(prediction.probabilities).get(label, 0.0)
+        return min(1.0, max(0.0, -log(p) / self.bound)) if p > 0 else 1.0
+
+    def check(self, label: Label) -> None:
+        ZeroOne().check(label)
+
+
+AnyLoss = ZeroOne | Absolute | Squared | LogLoss
+
+
+def losses_of(decision: Decision, feedback: Feedback, loss: Loss) -> dict[str, float]:
+    """The loss of every model whose loss the feedback tells, sorted by model.
+
+    A label scores every model that predicted. A reward r is the loss 1 - r of the answer: credited
+    to the models whose prediction equals it; a reward of 0 or 1 in classification also scores
+    the others when it is 1, for there is one right class. If no model agrees, none is scored.
+    """
+    predictions = {**decision.predictions, **feedback.joined}
+    if feedback.label is not None:
+        return {model: loss(predictions[model], feedback.label) for model in sorted(predictions)}
+    if feedback.reward is None:
+        return {}
+    return _from_reward(predictions, decision.answer.output, feedback.reward, isinstance(loss, ZeroOne))
+
+
+def _from_reward(
+    predictions: Mapping[str, Prediction], answer: Label | None, reward: float, one_right_class: bool
+) -> dict[str, float]:
+    agrees = {model: predictions[model].output == answer for model in sorted(predictions)}
+    if not any(agrees.values()):
+        return {}
+    others_are_wrong = one_right_class and reward == 1
+    return {m: 1.0 - reward if agree else 1.0 for m, agree in agrees.items() if agree or others_are_wrong}
+
+
+def _number(value: Label) -> float:
+    if isinstance(value, bool | str) or not isfinite(value):
+        raise InvalidLabel(f"expected a finite number, not {value!r}")
+    return float(value)

@@ -1,0 +1,114 @@
+"""The contract of a selection policy.
+
+A policy is its settings, immutable; all that it learns is in the state that it is handed.
+"""
+
+from __future__ import annotations
+
+from abc import ABCMeta, abstractmethod
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import ClassVar, Generic, Literal, TypeVar
+
+import msgspec
+from msgspec import Struct, StructMeta
+
+from selector.decisions import Answer, Decision, Prediction, Query, Selection
+
+State = TypeVar("State")
+
+LearnsFrom = Literal["nothing", "reward", "labels"]
+Task = Literal["classification", "regression"]
+Selections = Sequence[Selection]
+Predictions = Mapping[str, Prediction]
+Losses = Mapping[str, float]
+
+
+class _PolicyMeta(StructMeta, ABCMeta):
+    """Structs that may have abstract methods."""
+
+
+class Policy(
+    Struct,
+    Generic[State],
+    metaclass=_PolicyMeta,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="name",
+):
+    """How to choose among models, how to combine their answers, and how to learn from feedback.
+
+    A subclass is a frozen struct whose tag is its name in the configuration and whose fields are
+    its settings. It declares `State`, a msgspec struct (or overrides `encode` and `decode`), and
+    what it `learns_from`: nothing, the loss of models that it asked (`reward`), or the loss of
+    every model that is known (`labels`).
+
+    No method reads a clock or a global random generator; none but `observe` may change a state.
+    """
+
+    State: ClassVar[type]
+    learns_from: ClassVar[LearnsFrom]
+
+    task: Task = "classification"
+
+    @abstractmethod
+    def initial_state(self, models: Sequence[str]) -> State:
+        """The state before any feedback; equal to `with_models(initial_state(()), models)`."""
+
+    @abstractmethod
+    def with_models(self, state: State, models: Sequence[str]) -> State:
+        """Models joined or left; a new one starts from the policy's stated prior. `models` is sorted."""
+
+    @abstractmethod
+    def select(
+        self, state: State, query: Query, selections: Selections, predictions: Predictions, rng: Random
+    ) -> Selection | None:
+        """The models to ask next, of `query.available`, with the exact probability of this choice given `selections`.
+
+        Called again with the predictions so far, until it answers None. Models in `query.available`
+        that the state does not know are treated as having just joined; none available means None.
+        """
+
+    @abstractmethod
+    def combine(self, state: State, query: Query, selections: Selections, predictions: Predictions) -> Answer:
+        """The answer from whatever has arrived; `output` is None if that is nothing.
+
+        Only `output` and `confidence` are the policy's to set. What was asked and is missing lowers
+        the confidence by what it is worth.
+        """
+
+    @abstractmethod
+    def observe(self, state: State, decision: Decision, losses: Losses) -> State:
+        """What is known after this feedback; losses in [0, 1], by model, where known.
+
+        The caller gives `state` up, so its buffers may be reused. Feedback may be late and out of
+        order: every probability needed stands in `decision`. Models that the state does not know are ignored.
+        """
+
+    @abstractmethod
+    def blend(self, population: State, own: State) -> State:
+        """A user's state met with everyone's: a new state; neither argument changes."""
+
+    @abstractmethod
+    def describe(self, state: State) -> dict[str, dict[str, float]]:
+        """What is known of each model, for people: `{model: {"weight": ..., "loss": ..., "count": ...}}`."""
+
+    def encode(self, state: State) -> bytes:
+        """A state as bytes: equal states give equal bytes."""
+        return msgspec.msgpack.encode(state, order="deterministic")
+
+    def decode(self, data: bytes) -> State:
+        """The inverse of `encode`. Raises msgspec.ValidationError on bytes of another kind."""
+        state: State = msgspec.msgpack.decode(data, type=self.State)
+        return state
+
+    @property
+    def name(self) -> str:
+        """Its name in the configuration."""
+        return str(self.__struct_config__.tag)
+
+    @property
+    def settings(self) -> str:
+        """Name and settings as canonical JSON: two policies are the same if these are."""
+        return msgspec.json.encode(self, order="deterministic").decode()
