@@ -40,14 +40,14 @@ class Policy(
     """How to choose among models, how to combine their answers, and how to learn from feedback.
 
     A subclass is a frozen struct whose tag is its name in the configuration and whose fields are
-    its settings. It declares `State`, a msgspec struct (or overrides `encode` and `decode`), and
+    its settings. It declares `state_type`, a msgspec struct (or overrides `encode` and `decode`), and
     what it `learns_from`: nothing, the loss of models that it asked (`reward`), or the loss of
     every model that is known (`labels`).
 
     No method reads a clock or a global random generator; none but `observe` may change a state.
     """
 
-    State: ClassVar[type]
+    state_type: ClassVar[type]
     learns_from: ClassVar[LearnsFrom]
 
     task: Task = "classification"
@@ -100,7 +100,7 @@ class Policy(
 
     def decode(self, data: bytes) -> State:
         """The inverse of `encode`. Raises msgspec.ValidationError on bytes of another kind."""
-        state: State = msgspec.msgpack.decode(data, type=self.State)
+        state: State = msgspec.msgpack.decode(data, type=self.state_type)
         return state
 
     @property
