@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from msgspec import Struct, msgpack
+
 from selector.decisions import Entry, Feedback, ModelsChanged
 from selector.errors import InvalidLabel
 from selector.losses import Loss, losses_of
@@ -16,13 +18,15 @@ class Learner:
 
     The same class folds the population's entries and those of a single user; which entries it is
     given is the caller's choice. The fold is total: an entry that the loss cannot take is counted
-    in `skipped` and changes nothing else. It reads no clock, cache or random generator.
+    in `skipped` and changes nothing else. `models` are those of the last ModelsChanged. No clock,
+    cache or random generator is read.
     """
 
     def __init__(self, policy: Policy[Any], loss: Loss) -> None:
         self.policy = policy
         self.loss = loss
         self.state: Any = policy.initial_state(())
+        self.models: tuple[str, ...] = ()
         self.position = 0
         self.skipped = 0
 
@@ -35,6 +39,7 @@ class Learner:
             case Feedback():
                 self._learn(entry, entry.event)
             case ModelsChanged(models):
+                self.models = models
                 self.state = self.policy.with_models(self.state, models)
 
     def fold_all(self, entries: Iterable[Entry]) -> Learner:
@@ -53,11 +58,17 @@ class Learner:
             self.state = self.policy.observe(self.state, decision, losses)
 
     def encode(self) -> bytes:
-        """State and count of skipped entries: equal folds give equal bytes."""
-        return self.skipped.to_bytes(8, "little") + self.policy.encode(self.state)
+        """All that has been folded, but for the position: equal folds give equal bytes."""
+        return msgpack.encode(_Folded(self.models, self.skipped, self.policy.encode(self.state)))
 
     def restore(self, data: bytes, position: int) -> None:
-        """Take up the state that `encode` gave when the fold stood at `position`."""
-        self.skipped = int.from_bytes(data[:8], "little")
-        self.state = self.policy.decode(data[8:])
-        self.position = position
+        """Take up what `encode` gave when the fold stood at `position`. Raises msgspec.DecodeError on other bytes."""
+        folded = msgpack.decode(data, type=_Folded)
+        self.state = self.policy.decode(folded.state)
+        self.models, self.skipped, self.position = folded.models, folded.skipped, position
+
+
+class _Folded(Struct, frozen=True, array_like=True):
+    models: tuple[str, ...]
+    skipped: int
+    state: bytes

@@ -60,7 +60,7 @@ class Squared(Loss, frozen=True, kw_only=True, tag="squared"):
     scale: Scale = 1.0
 
     def __call__(self, prediction: Prediction, label: Label) -> float:
-        return min(1.0, ((_number(prediction.output) - _number(label)) / self.scale) ** 2)
+        return min(1.0, abs(_number(prediction.output) - _number(label)) / self.scale) ** 2
 
     def check(self, label: Label) -> None:
         _number(label)

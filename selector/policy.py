@@ -42,13 +42,15 @@ class Policy(
     A subclass is a frozen struct whose tag is its name in the configuration and whose fields are
     its settings. It declares `state_type`, a msgspec struct (or overrides `encode` and `decode`), and
     what it `learns_from`: nothing, the loss of models that it asked (`reward`), or the loss of
-    every model that is known (`labels`).
+    every model that is known (`labels`). `per_user` tells the application whether to keep a state for
+    each user; without, the population's is the only one.
 
     No method reads a clock or a global random generator; none but `observe` may change a state.
     """
 
     state_type: ClassVar[type]
     learns_from: ClassVar[LearnsFrom]
+    per_user: ClassVar[bool] = True
 
     task: Task = "classification"
 

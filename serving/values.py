@@ -8,7 +8,7 @@ from typing import Protocol
 from msgspec import UNSET, Struct, UnsetType
 
 from selector.decisions import Feature, Label, Prediction
-from serving.errors import ModelFailed
+from selector.errors import WindjammerError
 
 
 class Input(Struct, frozen=True, gc=False):
@@ -80,7 +80,7 @@ class Waiter(Protocol):
     def arrived(self, model: str, prediction: Prediction) -> None:
         """The model answered."""
 
-    def failed(self, model: str, error: ModelFailed) -> None:
+    def failed(self, model: str, error: WindjammerError) -> None:
         """It did not, and will not: `error` says why."""
 
 

@@ -1,0 +1,55 @@
+"""A policy or a loss as the configuration names it: `"exp3"`, or `{ name = "exp3", learning_rate = 0.1 }`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar, get_args
+
+from msgspec import Struct
+
+from selector import policies
+from selector.losses import AnyLoss, Loss
+from selector.policy import Policy, Task
+from serving.settings import ConfigError, check_choice, keys, read
+
+S = TypeVar("S", bound=Struct)
+
+LOSSES: dict[Task, tuple[str, ...]] = {"classification": ("zero_one", "log"), "regression": ("absolute", "squared")}
+"""The losses that suit a task; the first is its default."""
+
+
+def read_policy(value: object, task: Task, models: Mapping[str, str], where: str) -> Policy[Any]:
+    """The policy that `value` names, for `task` unless it says its own. Raises ConfigError.
+
+    `models` are the application's: the key of each by its name in the file. A setting `model` takes either of one.
+    """
+    kind, settings = _chosen("policy", value, policy_kinds(), where)
+    where = f"{where} ({kind.__struct_config__.tag})"
+    if "model" in settings and "model" in keys(kind):
+        check_choice("model", str(settings["model"]), [*models, *models.values()], f"{where} model")
+    return read(kind, {"task": task, **settings}, where)
+
+
+def read_loss(value: object, task: Task, where: str) -> Loss:
+    """The loss that `value` names; it must suit `task`. Raises ConfigError."""
+    kinds = {str(kind.__struct_config__.tag): kind for kind in get_args(AnyLoss)}
+    kind, settings = _chosen("loss", value, kinds, where)
+    name = str(kind.__struct_config__.tag)
+    if name not in LOSSES[task]:
+        valid = " or ".join(map(repr, LOSSES[task]))
+        raise ConfigError(f"{where}: {name!r} is no loss for {task}; expected {valid}")
+    return read(kind, settings, f"{where} ({name})")
+
+
+def policy_kinds() -> dict[str, type[Policy[Any]]]:
+    """Every policy there is, by its name in the configuration: those that `selector.policies` names."""
+    kinds = (kind for kind in vars(policies).values() if isinstance(kind, type) and issubclass(kind, Policy))
+    return {str(kind.__struct_config__.tag): kind for kind in kinds if kind is not Policy}
+
+
+def _chosen(what: str, value: object, kinds: Mapping[str, type[S]], where: str) -> tuple[type[S], dict[str, Any]]:
+    settings = {"name": value} if isinstance(value, str) else value
+    if not isinstance(settings, Mapping) or not isinstance(settings.get("name"), str):
+        raise ConfigError(f"{where}: expected the name of a {what} or a table with a key 'name', found {value!r}")
+    check_choice(what, settings["name"], kinds, where)
+    return kinds[settings["name"]], {key: setting for key, setting in settings.items() if key != "name"}

@@ -1,0 +1,134 @@
+"""One query under way: holds what has arrived, asks what comes next, ends once."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from selector.decisions import Prediction, Query, Selection
+from selector.errors import InvalidLabel, WindjammerError
+from serving.class_names import ClassNames
+from serving.errors import ModelFailed
+from serving.values import Input, Reply
+
+
+class Course(Protocol):
+    """Who steers gatherings: an application's predictions, or its updates.
+
+    `classes` maps what models say to the application's classes, if those are listed.
+    """
+
+    classes: ClassNames | None
+
+    def choose(self, gathering: Gathering) -> Selection | None:
+        """The next round, or None when there is nothing more to ask."""
+
+    def ask(self, model: str, gathering: Gathering) -> None:
+        """Send the gathering's input to a model; the gathering hears of it."""
+
+    def conclude(self, gathering: Gathering) -> None:
+        """Everything needed is in, or the deadline has come: answer. Called once."""
+
+    def abandon(self, gathering: Gathering, error: Exception) -> None:
+        """Choosing or concluding raised: answer with the error."""
+
+    def late(self, gathering: Gathering, model: str, prediction: Prediction) -> None:
+        """A prediction came after the end."""
+
+
+class Gathering:
+    """The predictions for one query, round by round.
+
+    Driven by callbacks only. Ends when the course chooses no further round, or at the deadline;
+    predictions that arrive later are handed to the course as late.
+    """
+
+    __slots__ = (
+        "asking",
+        "client_id",
+        "course",
+        "deadline",
+        "errors",
+        "finished",
+        "input",
+        "pending",
+        "predictions",
+        "query",
+        "reply",
+        "selections",
+        "started",
+    )
+
+    def __init__(
+        self, course: Course, query: Query, asked: Input, started: float, deadline: float, reply: Reply
+    ) -> None:
+        self.course = course
+        self.query = query
+        self.input = asked
+        self.started = started
+        self.deadline = deadline
+        self.reply = reply
+        self.client_id: str | None = None
+        self.selections: list[Selection] = []
+        self.predictions: dict[str, Prediction] = {}
+        self.errors: dict[str, WindjammerError] = {}
+        self.pending = 0
+        self.asking = False
+        self.finished = False
+
+    def advance(self) -> None:
+        """Ask round after round as long as every answer is there at once; end when no round follows."""
+        course = self.course
+        self.asking = True
+        while self.pending == 0:
+            try:
+                selection = course.choose(self)
+            except Exception as error:
+                self.finished = True
+                course.abandon(self, error)
+                return
+            if selection is None:
+                self._end()
+                return
+            self.selections.append(selection)
+            self.pending = len(selection.models)
+            for model in selection.models:
+                course.ask(model, self)
+        self.asking = False
+
+    def arrived(self, model: str, prediction: Prediction) -> None:
+        """A model answered."""
+        course = self.course
+        if course.classes is not None:
+            try:
+                prediction = course.classes.of_prediction(prediction)
+            except InvalidLabel as error:
+                self.failed(model, ModelFailed(f"{model}: {error}"))
+                return
+        if self.finished:
+            course.late(self, model, prediction)
+            return
+        self.predictions[model] = prediction
+        self._settle()
+
+    def failed(self, model: str, error: WindjammerError) -> None:
+        """A model will not answer."""
+        if not self.finished:
+            self.errors[model] = error
+            self._settle()
+
+    def expire(self) -> None:
+        """The deadline has come: end with what is there."""
+        if not self.finished:
+            self._end()
+
+    def _end(self) -> None:
+        self.finished = True
+        try:
+            self.course.conclude(self)
+        except Exception as error:
+            self.course.abandon(self, error)
+
+    def _settle(self) -> None:
+        self.pending -= 1
+        if self.pending == 0 and not self.asking:
+            self.advance()

@@ -1,0 +1,101 @@
+"""What an application's policy knows: the fold of its log, for everyone and for each user, with snapshots."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from feedback_store.recovery import restore
+from feedback_store.writer import Writer
+
+from feedback_store.contract import Log, Snapshot
+from selector.decisions import Entry
+from selector.errors import WindjammerError
+from selector.learner import Learner
+from selector.losses import Loss
+from selector.personalization import Users
+from selector.policy import Policy
+
+logger = logging.getLogger(__name__)
+
+USERS = 10_000
+SNAPSHOT_EVERY = 2_000
+"""Entries between snapshots: what a restart has to fold at most."""
+USER_SNAPSHOT_EVERY = 200
+"""Entries of one user that are worth a snapshot: what a later load need not fold again."""
+
+
+class Knowledge:
+    """The population's learner and those of the users seen last.
+
+    `fold_key` names the fold (version, policy, loss): snapshots of another fold are not found, and
+    the history is folded again.
+    """
+
+    def __init__(self, application: str, policy: Policy[Any], loss: Loss, writer: Writer, fold_key: str) -> None:
+        self.application = application
+        self.policy = policy
+        self.loss = loss
+        self.fold_key = fold_key
+        self.population = Learner(policy, loss)
+        self.users = Users(USERS)
+        self._writer = writer
+        self._saved = 0
+
+    def recover(self, log: Log) -> int:
+        """Fold what the log holds, from the newest snapshot on; how many entries that took."""
+        folded = restore(log, self.application, None, self.fold_key, self.population)
+        self._saved = self.population.position
+        return folded
+
+    def state_for(self, user: str | None) -> Any:
+        """The state that answers this user. While a user's own is being loaded, the population's answers."""
+        if user is None or not self.policy.per_user:
+            return self.population.state
+        own = self.users.get(user)
+        if own is None:
+            self._load(user)
+            return self.population.state
+        return self.policy.blend(self.population.state, own.state)
+
+    def fold(self, entry: Entry) -> None:
+        """Learn from an entry that is durable; entries must come in the order of their positions."""
+        self.population.fold(entry)
+        self.users.fold(entry)
+        if entry.position - self._saved >= SNAPSHOT_EVERY:
+            self.save()
+
+    def save(self) -> None:
+        """Take a snapshot of the population's state, if there is anything new."""
+        population = self.population
+        if population.position == self._saved:
+            return
+        self._saved = population.position
+        snapshot = self._snapshot(population, None)
+        self._writer.call(lambda log: log.save([snapshot]), self._report)
+
+    def _load(self, user: str) -> None:
+        if not self.users.begin_load(user):
+            return
+
+        def read(log: Log) -> Learner:
+            learner = Learner(self.policy, self.loss)
+            if restore(log, self.application, user, self.fold_key, learner) >= USER_SNAPSHOT_EVERY:
+                log.save([self._snapshot(learner, user)])
+            return learner
+
+        def done(result: Learner | WindjammerError) -> None:
+            if isinstance(result, Learner):
+                self.users.end_load(user, result)
+            else:
+                self.users.fail_load(user)
+                self._report(result)
+
+        self._writer.call(read, done)
+
+    def _snapshot(self, learner: Learner, user: str | None) -> Snapshot:
+        return Snapshot(self.application, user, self.fold_key, learner.position, learner.encode())
+
+    def _report(self, result: object) -> None:
+        if isinstance(result, WindjammerError):
+            logger.warning("application %s: the store did not answer: %s", self.application, result)

@@ -1,0 +1,64 @@
+"""What Prometheus reads: the plain counts of applications, models and caches, collected when asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from serving.measures import LATENCY_BUCKETS
+
+if TYPE_CHECKING:
+    from serving.application import Application
+    from serving.service import Service
+
+
+class ServiceCollector(Collector):
+    """Everything measured of a service, under `windjammer_*`."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def collect(self) -> Iterable[Metric]:
+        """All metrics, as they stand now."""
+        yield GaugeMetricFamily("windjammer_ready", "1 if queries are admitted.", float(self._service.ready))
+        yield from _applications(self._service.applications.values())
+        yield from _models(self._service.models.values())
+
+
+def _applications(applications: Iterable[Application]) -> Iterator[Metric]:
+    applications = list(applications)
+    read: list[tuple[str, str, Callable[[Application], float]]] = [
+        ("answers", "Queries answered, default outputs included.", lambda a: a.measures.answers),
+        ("defaults", "Queries answered with the default output.", lambda a: a.measures.defaults),
+        ("sure", "Answers marked sure.", lambda a: a.measures.sure),
+        ("unsure", "Answers marked unsure.", lambda a: a.measures.unsure),
+        ("errors", "Queries that got an error instead of an answer.", lambda a: a.measures.errors),
+        ("refused", "Calls refused because the server was shutting down.", lambda a: a.measures.refused),
+        ("feedback_applied", "Feedback joined with its decisions.", lambda a: a.measures.applied),
+        ("feedback_duplicate", "Feedback that had been joined before.", lambda a: a.measures.duplicates),
+        ("feedback_conflict", "Feedback that contradicted what had been joined.", lambda a: a.measures.conflicts),
+        ("feedback_skipped", "Feedback that the loss could not take.", lambda a: a.knowledge.population.skipped),
+        ("cache_hits", "Predictions answered from the cache.", lambda a: a.cache.hits),
+        ("cache_misses", "Predictions asked of a model.", lambda a: a.cache.misses),
+        ("cache_joined", "Predictions that joined the same input in flight.", lambda a: a.cache.joined),
+    ]
+    for name, about, value in read:
+        counter = CounterMetricFamily(f"windjammer_{name}", about, labels=["application"])
+        for application in applications:
+            counter.add_metric([application.name], value(application))
+        yield counter
+    under_way = GaugeMetricFamily("windjammer_under_way", "Calls not answered yet.", labels=["application"])
+    position = GaugeMetricFamily("windjammer_log_position", "Position folded last.", labels=["application"])
+    latency = HistogramMetricFamily("windjammer_latency_seconds", "From query to answer.", labels=["application"])
+    for application in applications:
+        measures = application.measures
+        under_way.add_metric([application.name], application.under_way)
+        position.add_metric([application.name], application.knowledge.population.position)
+        bounds = [*map(str, LATENCY_BUCKETS), "+Inf"]
+        buckets = list(zip(bounds, accumulate(measures.latency_counts), strict=True))
+        latency.add_metric([application.name], buckets, measures.latency_sum)
+    yield from (under_way, position, latency)

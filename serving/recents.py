@@ -1,0 +1,59 @@
+"""Decisions of the last while, for the feedback that will come: which input, and what arrived too late to be used."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from selector.decisions import Prediction
+from serving.values import Input
+
+ENTRY_BYTES = 400
+"""What an entry takes beside its input: dictionary slot, struct, tuple of names."""
+
+
+class Recent(Struct, gc=False):
+    """A decision's user and input, the models whose predictions it holds, and later arrivals."""
+
+    user: str | None
+    input: Input
+    predicted: tuple[str, ...]
+    late: dict[str, Prediction]
+
+
+class Recents:
+    """The newest decisions, at most `limit` bytes of them, oldest forgotten first."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.bytes = 0
+        self._entries: dict[int, Recent] = {}
+        self._clients: dict[str, int] = {}
+        self._client_of: dict[int, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def add(self, query: int, recent: Recent, client: str | None = None) -> None:
+        """Remember a decision; `client` is the id that the client gave it."""
+        self._entries[query] = recent
+        self.bytes += len(recent.input.data) + ENTRY_BYTES
+        if client is not None:
+            self._clients[client] = query
+            self._client_of[query] = client
+        while self.bytes > self.limit:
+            self._forget_oldest()
+
+    def get(self, query: int) -> Recent | None:
+        """The decision of that id, if it is remembered."""
+        return self._entries.get(query)
+
+    def query_of(self, client: str) -> int | None:
+        """The id of the remembered decision to which the client gave this one."""
+        return self._clients.get(client)
+
+    def _forget_oldest(self) -> None:
+        query = next(iter(self._entries))
+        self.bytes -= len(self._entries.pop(query).input.data) + ENTRY_BYTES
+        client = self._client_of.pop(query, None)
+        if client is not None:
+            del self._clients[client]

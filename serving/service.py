@@ -1,0 +1,136 @@
+"""Everything that runs in one front end, wired from the configuration; started and stopped in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from random import Random
+from typing import TypeVar
+
+from msgspec import json
+from prometheus_client import CollectorRegistry
+
+from feedback_store.contract import Applied, Log, Pending
+from feedback_store.opening import open_log, spool_folder
+from feedback_store.recovery import recover
+from feedback_store.spool import Spool
+from feedback_store.writer import Writer
+from selector.decisions import Event, ModelsChanged, PolicyChanged
+from selector.errors import WindjammerError
+from serving.application import Application, Surroundings
+from serving.config import ApplicationConfig, Config
+from serving.deadlines import Deadlines
+from serving.knowledge import Knowledge
+from serving.metrics import ServiceCollector
+from serving.models import Model
+from serving.query_ids import QueryIds
+from serving.workers.fleet import Fleet
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Service:
+    """The applications, the models behind them, and the store beneath.
+
+    Start: the store is recovered and folded, the workers come up, then queries are admitted.
+    Stop: no more queries, those under way are answered, the log is flushed, the workers end.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.applications: dict[str, Application] = {}
+        self.models: dict[str, Model] = {}
+        self.ready = False
+        self.registry = CollectorRegistry()
+        self.registry.register(ServiceCollector(self))
+        self._writer: Writer
+        self._deadlines: Deadlines
+        self._fleet: Fleet
+
+    async def start(self) -> None:
+        """Come up, from whatever a crash has left. Raises WindjammerError with the reason if that is not possible."""
+        loop = asyncio.get_running_loop()
+        config = self.config
+        folder = spool_folder(config.store.url, config.folder)
+        log = open_log(config.store.url, config.folder)
+        recovered = recover(log, folder)
+        if recovered:
+            logger.info("recovered %d decisions from the spool", recovered)
+        self._writer = Writer(log, Spool(folder), loop.call_soon_threadsafe)
+        self._deadlines = Deadlines(time.monotonic, loop.call_later)
+        around = Surroundings(
+            self._writer,
+            QueryIds(time.time, last=log.last_query()),
+            self._deadlines,
+            time.time,
+            time.monotonic,
+            Random(),  # noqa: S311 - it chooses models and keeps no secret
+            config.server.max_timeout,
+        )
+        self.models = {
+            key: Model(model, self._objective(key), time.monotonic, loop.call_soon)
+            for key, model in config.models.items()
+        }
+        self.applications = {a.name: self._application(a, around) for a in config.applications.values()}
+        await self._on_writer(self._recover)
+        self._fleet = Fleet(list(config.models.values()), config.server.model_root, config.folder, self.models)
+        await self._fleet.start()
+        self.ready = True
+
+    async def stop(self) -> None:
+        """Go down in order: refuse, drain, flush, end the workers."""
+        self.ready = False
+        for application in self.applications.values():
+            application.closing = True
+        while any(application.under_way for application in self.applications.values()):
+            await asyncio.sleep(0.005)
+        for application in self.applications.values():
+            application.knowledge.save()
+        await asyncio.to_thread(self._writer.close)
+        self._deadlines.close()
+        await self._fleet.stop()
+
+    def _objective(self, model: str) -> float:
+        """The strictest objective of the applications that ask this model, in seconds."""
+        asking = [a.slo for a in self.config.applications.values() if model in a.models]
+        return min(asking, default=self.config.server.max_timeout)
+
+    def _application(self, config: ApplicationConfig, around: Surroundings) -> Application:
+        fold_key = f"{version('windjammer')} {config.policy.settings} {json.encode(config.loss).decode()}"
+        knowledge = Knowledge(config.name, config.policy, config.loss, around.writer, fold_key)
+        return Application(config, {key: self.models[key] for key in config.models}, knowledge, around)
+
+    def _recover(self, log: Log) -> None:
+        for application in self.applications.values():
+            knowledge, config = application.knowledge, application.config
+            known = log.snapshot(config.name, None, knowledge.fold_key) is not None
+            folded = knowledge.recover(log)
+            if not known:
+                _announce(log, knowledge, PolicyChanged(config.policy.settings))
+            if knowledge.population.models != config.models:
+                _announce(log, knowledge, ModelsChanged(config.models))
+            knowledge.save()
+            logger.info("application %s: policy %s, folded %d events", config.name, config.policy.name, folded)
+
+    async def _on_writer(self, read: Callable[[Log], T]) -> T:
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+        def settle(result: T | WindjammerError) -> None:
+            if isinstance(result, WindjammerError):
+                done.set_exception(result)
+            else:
+                done.set_result(result)
+
+        self._writer.call(read, settle)
+        return await done
+
+
+def _announce(log: Log, knowledge: Knowledge, event: Event) -> None:
+    outcome = log.commit([], [Pending(knowledge.application, None, time.time(), event)])[0]
+    assert isinstance(outcome, Applied)
+    knowledge.fold(outcome.entry)
