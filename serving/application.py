@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from hashlib import blake2b
 from random import Random
 from typing import Any
 
-from feedback_store.writer import Writer
 from msgspec import UNSET, Struct, json
 
 from feedback_store.contract import Row
+from feedback_store.writer import Writer
 from selector.decisions import Answer, Decision, Prediction, Query, Selection, encode
 from selector.errors import InvalidLabel, WindjammerError
 from selector.policy import Policy
@@ -118,11 +119,15 @@ class Application:
         update(self.feedback, request, reply)
 
     def state(self, user: str | None) -> dict[str, Any]:
-        """What the policy knows, for people: by model for this user, and how far the log has been folded."""
+        """What the policy knows, for people: by model for this user, and how far the log has been folded.
+
+        `digest` is of the population's whole state: equal for equal folds.
+        """
         population = self.knowledge.population
         return {
             "policy": json.decode(self.policy.settings),
             "position": population.position,
+            "digest": blake2b(population.encode(), digest_size=16).hexdigest(),
             "skipped": population.skipped,
             "user": user,
             "models": self.policy.describe(self.knowledge.state_for(user)),

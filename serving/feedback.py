@@ -6,10 +6,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from feedback_store.writer import Writer
 from msgspec import UNSET, Struct
 
 from feedback_store.contract import Applied, Conflict, Duplicate, Log, Outcome, Pending
+from feedback_store.writer import Writer
 from selector.decisions import Feedback, Label, Prediction
 from selector.errors import InvalidLabel, WindjammerError
 from serving.errors import BadRequest, ConflictingFeedback, UnknownQueryId

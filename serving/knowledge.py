@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from feedback_store.contract import Log, Snapshot
 from feedback_store.recovery import restore
 from feedback_store.writer import Writer
-
-from feedback_store.contract import Log, Snapshot
 from selector.decisions import Entry
 from selector.errors import WindjammerError
 from selector.learner import Learner
