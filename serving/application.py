@@ -68,6 +68,8 @@ class Application:
         self.policy: Policy[Any] = config.policy
         self.classes = None if config.classes is None else ClassNames(config.classes)
         self.cache = Cache(config.cache_bytes, config.cache_ttl, around.steady)
+        for model in models.values():
+            model.watch(self.cache.forget)
         self.recents = Recents(RECENT_BYTES)
         self.measures = Measures()
         self.feedback = FeedbackPath(self, around.writer)
@@ -104,7 +106,8 @@ class Application:
         started = around.steady()
         deadline = started + (self.config.slo if request.timeout is None else request.timeout)
         query = Query(around.ids.next(), self.available(), request.user, request.context)
-        gathering = Gathering(self, query, request.input, started, deadline, reply)
+        state = self.knowledge.state_for(request.user)
+        gathering = Gathering(self, state, query, request.input, started, deadline, reply)
         gathering.client_id = client
         gathering.advance()
         if not gathering.finished:
@@ -135,9 +138,9 @@ class Application:
 
     def choose(self, gathering: Gathering) -> Selection | None:
         """The policy's next round."""
-        query = gathering.query
-        state = self.knowledge.state_for(query.user)
-        return self.policy.select(state, query, gathering.selections, gathering.predictions, self.around.rng)
+        return self.policy.select(
+            gathering.state, gathering.query, gathering.selections, gathering.predictions, self.around.rng
+        )
 
     def ask(self, model: str, gathering: Gathering) -> None:
         """Ask one model by way of the cache."""
@@ -180,8 +183,7 @@ class Application:
 
     def combine(self, gathering: Gathering) -> Answer:
         """The policy's answer from what has arrived."""
-        state = self.knowledge.state_for(gathering.query.user)
-        return self.policy.combine(state, gathering.query, gathering.selections, gathering.predictions)
+        return self.policy.combine(gathering.state, gathering.query, gathering.selections, gathering.predictions)
 
     def record(self, gathering: Gathering, answer: Answer, shadows: tuple[Selection, ...] = ()) -> Decision:
         """Put the decision into the spool, from where not even SIGKILL takes it, and remember it for its feedback."""

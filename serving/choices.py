@@ -7,8 +7,8 @@ from typing import Any, TypeVar, get_args
 
 from msgspec import Struct
 
-from selector import policies
 from selector.losses import AnyLoss, Loss
+from selector.policies import AnyPolicy
 from selector.policy import Policy, Task
 from serving.settings import ConfigError, check_choice, keys, read
 
@@ -42,9 +42,8 @@ def read_loss(value: object, task: Task, where: str) -> Loss:
 
 
 def policy_kinds() -> dict[str, type[Policy[Any]]]:
-    """Every policy there is, by its name in the configuration: those that `selector.policies` names."""
-    kinds = (kind for kind in vars(policies).values() if isinstance(kind, type) and issubclass(kind, Policy))
-    return {str(kind.__struct_config__.tag): kind for kind in kinds if kind is not Policy}
+    """Every policy there is, by its name in the configuration."""
+    return {str(kind.__struct_config__.tag): kind for kind in get_args(AnyPolicy)}
 
 
 def _chosen(what: str, value: object, kinds: Mapping[str, type[S]], where: str) -> tuple[type[S], dict[str, Any]]:

@@ -32,7 +32,7 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
 
 
 class StoreConfig(Struct, frozen=True, kw_only=True):
-    """`[store]`: where decisions and events are logged. A relative SQLite path is relative to the file's folder."""
+    """`[store]`: where decisions and events are logged. The path of an SQLite file is absolute, like `model_root`."""
 
     url: str = "sqlite:///windjammer.db"
 
@@ -110,7 +110,7 @@ def parse(text: str, folder: Path) -> Config:
     models = _models(tables.get("models", {}))
     return Config(
         server=server,
-        store=read(StoreConfig, tables.get("store", {}), "[store]"),
+        store=_store(tables.get("store", {}), folder),
         models={model.key: model for model in models.values()},
         applications=_applications(tables.get("applications", {}), models, server),
         folder=folder,
@@ -121,6 +121,12 @@ def _server(table: Table, folder: Path) -> ServerConfig:
     check_keys(table, keys(ServerConfig), "[server]")
     root = convert(table.get("model_root", "models"), str, "[server] model_root")
     return read(ServerConfig, table, "[server]", model_root=folder / root)
+
+
+def _store(table: Table, folder: Path) -> StoreConfig:
+    store = read(StoreConfig, table, "[store]")
+    scheme, sqlite, path = store.url.partition("sqlite:///")
+    return StoreConfig(url=f"{sqlite}{folder / path}") if sqlite and not scheme else store
 
 
 def _models(tables: object) -> dict[str, ModelConfig]:

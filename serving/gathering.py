@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from selector.decisions import Prediction, Query, Selection
 from selector.errors import InvalidLabel, WindjammerError
@@ -38,7 +38,7 @@ class Course(Protocol):
 class Gathering:
     """The predictions for one query, round by round.
 
-    Driven by callbacks only. Ends when the course chooses no further round, or at the deadline;
+    `state` is the policy's, as it met the query. Driven by callbacks only. Ends when the course chooses no further round, or at the deadline;
     predictions that arrive later are handed to the course as late.
     """
 
@@ -56,12 +56,14 @@ class Gathering:
         "reply",
         "selections",
         "started",
+        "state",
     )
 
     def __init__(
-        self, course: Course, query: Query, asked: Input, started: float, deadline: float, reply: Reply
+        self, course: Course, state: Any, query: Query, asked: Input, started: float, deadline: float, reply: Reply
     ) -> None:
         self.course = course
+        self.state = state
         self.query = query
         self.input = asked
         self.started = started

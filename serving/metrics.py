@@ -13,6 +13,7 @@ from serving.measures import LATENCY_BUCKETS
 
 if TYPE_CHECKING:
     from serving.application import Application
+    from serving.models import Model
     from serving.service import Service
 
 
@@ -62,3 +63,39 @@ def _applications(applications: Iterable[Application]) -> Iterator[Metric]:
         buckets = list(zip(bounds, accumulate(measures.latency_counts), strict=True))
         latency.add_metric([application.name], buckets, measures.latency_sum)
     yield from (under_way, position, latency)
+
+
+def _models(models: Iterable[Model]) -> Iterator[Metric]:
+    models = list(models)
+    counts: list[tuple[str, str, Callable[[Model], float]]] = [
+        ("batches", "Batches sent to workers.", lambda m: m.counters.batches),
+        ("queries", "Queries sent to workers.", lambda m: m.counters.queries),
+        ("service_seconds", "Time that workers took for their batches.", lambda m: m.counters.seconds),
+        ("expired", "Queries whose deadline passed in the queue.", lambda m: m.counters.expired),
+        ("overloaded", "Queries refused at the door of the queue.", lambda m: m.counters.refused),
+        ("failed", "Queries that a model failed to answer.", lambda m: m.counters.failed),
+        ("retried", "Queries sent again because a worker was lost.", lambda m: m.counters.retried),
+    ]
+    for name, about, value in counts:
+        counter = CounterMetricFamily(f"windjammer_model_{name}", about, labels=["model"])
+        for model in models:
+            counter.add_metric([model.key], value(model))
+        yield counter
+    up = GaugeMetricFamily("windjammer_model_replicas", "Workers that are up.", labels=["model"])
+    waiting = GaugeMetricFamily("windjammer_model_waiting", "Queries in the queue.", labels=["model"])
+    limit = GaugeMetricFamily("windjammer_model_batch_limit", "Most rows of a batch now.", labels=["model", "replica"])
+    for model in models:
+        up.add_metric([model.key], len(model.limits))
+        waiting.add_metric([model.key], model.waiting)
+        for replica, rows in model.limits.items():
+            limit.add_metric([model.key, replica], rows)
+    yield from (up, waiting, limit, _batch_sizes(models))
+
+
+def _batch_sizes(models: Iterable[Model]) -> Metric:
+    sizes = HistogramMetricFamily("windjammer_model_batch_size", "Rows of a batch.", labels=["model"])
+    for model in models:
+        counts = model.counters.sizes
+        bounds = [*(str(float(2**k)) for k in range(len(counts) - 1)), "+Inf"]
+        sizes.add_metric([model.key], list(zip(bounds, accumulate(counts), strict=True)), model.counters.queries)
+    return sizes

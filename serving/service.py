@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 from random import Random
 from typing import TypeVar
 
@@ -14,7 +15,7 @@ from msgspec import json
 from prometheus_client import CollectorRegistry
 
 from feedback_store.contract import Applied, Log, Pending
-from feedback_store.opening import open_log, spool_folder
+from feedback_store.opening import open_log
 from feedback_store.recovery import recover
 from feedback_store.spool import Spool
 from feedback_store.writer import Writer
@@ -56,8 +57,8 @@ class Service:
         """Come up, from whatever a crash has left. Raises WindjammerError with the reason if that is not possible."""
         loop = asyncio.get_running_loop()
         config = self.config
-        folder = spool_folder(config.store.url, config.folder)
-        log = open_log(config.store.url, config.folder)
+        folder = _spool_folder(config)
+        log = open_log(config.store.url)
         recovered = recover(log, folder)
         if recovered:
             logger.info("recovered %d decisions from the spool", recovered)
@@ -78,7 +79,9 @@ class Service:
         }
         self.applications = {a.name: self._application(a, around) for a in config.applications.values()}
         await self._on_writer(self._recover)
-        self._fleet = Fleet(list(config.models.values()), config.server.model_root, config.folder, self.models)
+        self._fleet = Fleet(
+            list(config.models.values()), config.server.model_root, config.folder, self.models, _inputs(config)
+        )
         await self._fleet.start()
         self.ready = True
 
@@ -101,8 +104,7 @@ class Service:
         return min(asking, default=self.config.server.max_timeout)
 
     def _application(self, config: ApplicationConfig, around: Surroundings) -> Application:
-        fold_key = f"{version('windjammer')} {config.policy.settings} {json.encode(config.loss).decode()}"
-        knowledge = Knowledge(config.name, config.policy, config.loss, around.writer, fold_key)
+        knowledge = Knowledge(config.name, config.policy, config.loss, around.writer, fold_key(config))
         return Application(config, {key: self.models[key] for key in config.models}, knowledge, around)
 
     def _recover(self, log: Log) -> None:
@@ -128,6 +130,22 @@ class Service:
 
         self._writer.call(read, settle)
         return await done
+
+
+def fold_key(config: ApplicationConfig) -> str:
+    """Names the fold of an application's log, as snapshots carry it: version, policy and loss with their settings."""
+    return f"{version('windjammer')} {config.policy.settings} {json.encode(config.loss).decode()}"
+
+
+def _inputs(config: Config) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Datatype and shape that each model is asked with; all models of one application get the same."""
+    return {key: (a.input.datatype, a.input.shape) for a in config.applications.values() for key in a.models}
+
+
+def _spool_folder(config: Config) -> Path:
+    """Beside an SQLite file, else beside the configuration."""
+    sqlite, _, path = config.store.url.partition(":///")
+    return Path(f"{path}-spool") if sqlite == "sqlite" else config.folder / "windjammer-spool"
 
 
 def _announce(log: Log, knowledge: Knowledge, event: Event) -> None:

@@ -94,7 +94,10 @@ def _begin(
     around = application.around
     started = around.steady()
     query = Query(around.ids.next(), application.available(), request.user, request.context)
-    gathering = Gathering(Update(path, label), query, request.input, started, started + around.update_timeout, reply)
+    state = application.knowledge.state_for(request.user)
+    gathering = Gathering(
+        Update(path, label), state, query, request.input, started, started + around.update_timeout, reply
+    )
     gathering.client_id = request.client_id
     gathering.advance()
     if not gathering.finished:

@@ -1,0 +1,59 @@
+"""What the bodies of requests may hold."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+BATCH_LIMIT = 4096
+"""Rows of one request at most: they are decoded in one go, while everybody else waits."""
+
+STORABLE = "^[^\\x00]*$"
+"""Text without NUL: PostgreSQL stores no other."""
+
+Number = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+Label = bool | Number | float | str
+Feature = Number | float | str
+OurId = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+ClientId = Annotated[str, Meta(min_length=1, max_length=128, pattern=STORABLE)]
+QueryId = OurId | ClientId
+User = Annotated[str, Meta(min_length=1, max_length=256, pattern=STORABLE)]
+Rows = Annotated[list[Raw], Meta(max_length=BATCH_LIMIT)]
+
+
+class Body(Struct, forbid_unknown_fields=True):
+    """What all bodies may hold: an input, for now as JSON text."""
+
+    input: Raw | UnsetType = UNSET
+
+
+class PredictBody(Body):
+    """`POST /{app}/predict`: one of `input` and `input_batch`. Clipper's `version` is taken and ignored."""
+
+    input_batch: Rows | UnsetType = UNSET
+    user: User | None = None
+    context: dict[str, Feature] = {}
+    timeout_ms: Annotated[float, Meta(gt=0)] | None = None
+    query_id: ClientId | None = None
+    version: str | None = None
+
+
+class ObserveBody(Body):
+    """`POST /{app}/observe`: feedback about one decision, an episode, or a labelled input; or a list of these."""
+
+    query_id: QueryId | None = None
+    query_ids: Annotated[list[QueryId], Meta(min_length=1, max_length=BATCH_LIMIT)] | None = None
+    label: Label | None = None
+    reward: Annotated[float, Meta(ge=0, le=1)] | None = None
+    user: User | None = None
+    context: dict[str, Feature] = {}
+    observations: Rows | UnsetType = UNSET
+
+
+class UpdateBody(Body, kw_only=True):
+    """`POST /{app}/update`, as Clipper's clients send it."""
+
+    uid: Number | User
+    label: Label
+    version: str | None = None

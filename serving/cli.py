@@ -1,0 +1,166 @@
+"""The command `windjammer`. What a command needs is imported when it runs, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from enum import StrEnum
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from selector.errors import WindjammerError
+
+if TYPE_CHECKING:
+    from serving.config import Config
+
+EXAMPLE = """\
+[models.echo]
+runtime = "python"
+artifact = "echo:Echo"      # the class Echo in echo.py, in the folder of this file
+
+[applications.first]
+models = ["echo"]
+input = { datatype = "FP64", shape = [1] }
+policy = "exp3"
+"""
+"""The least that can be served."""
+
+app = typer.Typer(
+    name="windjammer",
+    help="Serve several models for one job, and learn online from feedback which of them to ask.",
+    epilog="Start here: [bold]windjammer demo[/bold]. Then: [bold]windjammer serve windjammer.toml[/bold]",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+database = typer.Typer(help="The database of decisions and feedback.", no_args_is_help=True)
+app.add_typer(database, name="db")
+
+
+class LogLevel(StrEnum):
+    """How much to say on stderr."""
+
+    debug = "debug"
+    info = "info"
+    warning = "warning"
+    error = "error"
+
+
+ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The configuration, a TOML file.")]
+Level = Annotated[LogLevel, typer.Option(help="How much to say on stderr.")]
+Server = Annotated[str, typer.Option(metavar="URL", help="Where the server is.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+DEFAULT_FILE = Path("windjammer.toml")
+DEFAULT_SERVER = "http://127.0.0.1:8000"
+
+
+def main() -> None:
+    """Run the command line; whatever goes wrong in a way that we can name is one line on stderr and exit code 1."""
+    try:
+        app()
+    except WindjammerError as error:
+        typer.secho("error: ", fg="red", bold=True, nl=False, err=True)
+        typer.echo(str(error), err=True)
+        sys.exit(1)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"windjammer {version('windjammer')}")
+        raise typer.Exit
+
+
+@app.callback()
+def windjammer(
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Options that stand before any command."""
+
+
+@app.command(epilog="Example: [bold]windjammer serve windjammer.toml --port 8080[/bold]")
+def serve(
+    config: ConfigFile = DEFAULT_FILE,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any that is free.")] = 8000,
+    log_level: Level = LogLevel.info,
+) -> None:
+    """Serve the applications in CONFIG until interrupted.
+
+    SIGTERM or Ctrl-C: no more queries, those under way are answered, everything is written, the workers end.
+    """
+    _log_to_stderr(log_level)
+    configuration = _load(config)
+    # At the end: a user's own package called `serving` must not hide ours.
+    sys.path.append(str(configuration.folder))
+    from serving.api.server import run
+    from serving.service import Service
+
+    run(Service(configuration), host, port)
+
+
+@app.command(epilog="Example: [bold]windjammer demo --serve[/bold]")
+def demo(
+    serve: Annotated[bool, typer.Option("--serve", help="Leave the server up at the end.")] = False,
+    log_level: Level = LogLevel.warning,
+) -> None:
+    """Show the whole loop on handwritten digits, in at most three minutes.
+
+    Trains five models, serves them, streams images at three policies, breaks the best model for a while, kills the
+    server and starts it again. Exits with 1 if anything that it claims does not hold.
+    """
+    _log_to_stderr(log_level)
+    from serving.demo import run
+
+    run(serve=serve)
+
+
+@app.command(epilog="Example: [bold]windjammer models --url http://127.0.0.1:8000[/bold]")
+def models(url: Server = DEFAULT_SERVER, as_json: AsJson = False) -> None:
+    """List the models of a running server."""
+    from serving.listing import show
+
+    show(url, "models", as_json)
+
+
+@app.command(epilog="Example: [bold]windjammer applications --json[/bold]")
+def applications(url: Server = DEFAULT_SERVER, as_json: AsJson = False) -> None:
+    """List the applications of a running server."""
+    from serving.listing import show
+
+    show(url, "applications", as_json)
+
+
+@database.command(epilog="Example: [bold]windjammer db upgrade windjammer.toml[/bold]")
+def upgrade(
+    config: ConfigFile = DEFAULT_FILE,
+    url: Annotated[str | None, typer.Option(help="A database's URL, instead of the one in CONFIG.")] = None,
+    log_level: Level = LogLevel.info,
+) -> None:
+    """Bring the database to the newest schema. Safe to repeat."""
+    _log_to_stderr(log_level)
+    from feedback_store.schema import upgrade as upgrade_schema
+
+    upgrade_schema(_load(config).store.url if url is None else url)
+    typer.echo("the database has the newest schema")
+
+
+def _load(path: Path) -> Config:
+    from serving.config import load
+    from serving.settings import ConfigError
+
+    if not path.exists():
+        raise ConfigError(f"no file {path}. The least that can be served:\n\n{EXAMPLE}")
+    return load(path)
+
+
+def _log_to_stderr(level: LogLevel) -> None:
+    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    for library in ("alembic", "httpx"):  # at level info they tell each step that they take
+        logging.getLogger(library).setLevel(max(logging.WARNING, logging.getLogger().level))

@@ -1,0 +1,211 @@
+"""One deployed model version: the queue before its replicas, and what becomes of their batches."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+
+from selector.decisions import Prediction
+from selector.errors import WindjammerError
+from serving.batching.controllers import AIMD
+from serving.batching.counters import Counters
+from serving.batching.flights import DEPTH, Flight, Flights, Replica
+from serving.batching.queue import Expired, Queue, Work
+from serving.config import ModelConfig
+from serving.errors import ModelFailed, Overloaded
+from serving.values import Input, Waiter
+
+logger = logging.getLogger(__name__)
+
+BROKEN_AFTER = 16
+"""Batches that fail as a whole, one after the other, until the model and not a row is taken to be at fault."""
+
+
+class Model:
+    """Takes work for one model version and hands it in batches to the replicas; listens to them (a Listener).
+
+    Idle replicas pull: whatever is asked in one turn of the loop leaves together, and whatever is asked
+    while all are busy waits for the first that is not. `objective` is in seconds, from asking to the answer. With
+    DEPTH batches in flight a query waits for at most DEPTH before its own, so each replica's controller is held
+    to objective / (DEPTH + 1). `clock` gives seconds; `call_soon` is that of the loop. One thread.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        objective: float,
+        clock: Callable[[], float],
+        call_soon: Callable[[Callable[[], None]], object],
+    ) -> None:
+        self.key = config.key
+        self.counters = Counters()
+        self._objective = objective
+        self._clock = clock
+        self._call_soon = call_soon
+        self._queue = Queue(config.queue)
+        self._replicas: dict[Replica, Flights] = {}
+        self._watchers: list[Callable[[str], None]] = []
+        self._dispatching = False
+        self._outdated = True
+        self._failed_in_a_row = 0
+
+    @property
+    def available(self) -> bool:
+        """Whether a replica is up."""
+        return bool(self._replicas)
+
+    @property
+    def waiting(self) -> int:
+        """The work in the queue."""
+        return self._queue.waiting
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """The most rows of a batch now, for each replica by name."""
+        return {replica.name: flights.controller.limit for replica, flights in self._replicas.items()}
+
+    def watch(self, changed: Callable[[str], None]) -> None:
+        """Call `changed` with this model's key whenever a replica is lost, before its work is tried again."""
+        self._watchers.append(changed)
+
+    def ask(self, input: Input, deadline: float, waiter: Waiter) -> None:
+        """Ask for a prediction by `deadline`; a late one is delivered too. The waiter may hear of a failure at once."""
+        now = self._clock()
+        if not self._replicas:
+            self._expire(self._queue.expire(now))
+            self._fail(waiter, ModelFailed(f"{self.key}: no worker is up"))
+            return
+        if self._queue.waiting and self._outdated:
+            self._estimate()
+        try:
+            self._queue.put(Work(input, deadline, waiter), now)
+        except Overloaded as error:
+            self.counters.refused += 1
+            self._tell(waiter, Overloaded(f"{self.key}: {error}"))
+            return
+        if not self._dispatching:
+            self._dispatching = True
+            self._call_soon(self._dispatch)
+
+    def joined(self, replica: Replica) -> None:
+        """A replica is ready: it takes what waits, and starts to learn its batch size."""
+        self._replicas[replica] = Flights(replica, AIMD(self._objective / (DEPTH + 1)))
+        self._dispatch()
+
+    def told(self, replica: Replica, batch: int, predictions: Sequence[Prediction | ModelFailed]) -> None:
+        """A batch is done: the replica gets the next one before anybody hears of this one."""
+        flights = self._replicas[replica]
+        flight, seconds = flights.land(batch, self._clock())
+        self.counters.seconds += seconds
+        error = _error_of_all(predictions)
+        if error is None:
+            self._failed_in_a_row = 0
+            flights.learn(flight, seconds)
+        else:
+            self._failed_in_a_row += 1
+            if len(flight.works) > 1 and self._failed_in_a_row < BROKEN_AFTER:
+                self._halve(flight, error)
+                return
+        if self._queue.waiting:
+            self._pull(flights)
+        self._outdated = True
+        self._deliver(flight.works, predictions)
+
+    def left(self, replica: Replica, reason: str) -> None:
+        """A replica is gone: what it had goes to another, or to its successor, unless that has been tried before."""
+        flights = self._replicas.pop(replica, None)
+        if flights is None:
+            return
+        for changed in self._watchers:
+            changed(self.key)
+        error = ModelFailed(f"{self.key}: {reason}")
+        again: list[Work] = []
+        for work in flights.works():
+            if work.tried:
+                self._fail(work.waiter, error)
+            else:
+                work.tried = True
+                again.append(work)
+        self._try_again(again, error)
+
+    def _dispatch(self) -> None:
+        """Let replicas pull, those with the fewest batches in flight first."""
+        self._dispatching = False
+        while self._queue.waiting and self._replicas:
+            flights = min(self._replicas.values(), key=len)
+            if len(flights) >= DEPTH:
+                break
+            self._pull(flights)
+        self._outdated = True
+
+    def _pull(self, flights: Flights) -> None:
+        now = self._clock()
+        works, expired = self._queue.take(flights.controller.limit, now)
+        if works:
+            self.counters.sent(len(works))
+            flights.send(self.counters.batches, works, now)
+        if expired:
+            self._expire(expired)
+
+    def _estimate(self) -> None:
+        """Tell the queue how long work takes now: rows in flight and rows waiting go at the rate of all replicas."""
+        self._outdated = False
+        replicas = self._replicas.values()
+        rate = sum([flights.rate for flights in replicas])
+        if rate:
+            queue = self._queue
+            queue.pace = 1 / rate
+            queue.lag = sum([f.rows for f in replicas]) / rate + max([f.seconds for f in replicas])
+
+    def _deliver(self, works: list[Work], predictions: Sequence[Prediction | ModelFailed]) -> None:
+        key = self.key
+        for work, prediction in zip(works, predictions, strict=True):
+            if isinstance(prediction, ModelFailed):
+                self._fail(work.waiter, prediction)
+                continue
+            try:
+                work.waiter.arrived(key, prediction)
+            except Exception:  # its siblings are still to hear of theirs
+                logger.exception("%s: a waiter raised", key)
+
+    def _halve(self, flight: Flight, error: ModelFailed) -> None:
+        """One row may have spoilt the batch: try again in halves, down to single rows, so that it fails alone."""
+        company = (len(flight.works) + 1) // 2
+        for work in flight.works:
+            work.company = company
+        self._try_again(flight.works, error)
+
+    def _try_again(self, works: list[Work], error: ModelFailed) -> None:
+        """Put work back into the queue; what has no time left fails, as Expired, with the error that it met."""
+        now = self._clock()
+        late = [work for work in works if work.deadline <= now]
+        for work in works:
+            if work.deadline > now:
+                self.counters.retried += 1
+                self._queue.put_back(work)
+        self._dispatch()
+        for work in late:
+            self._fail(work.waiter, Expired(str(error)))
+
+    def _expire(self, works: Iterable[Work]) -> None:
+        for work in works:
+            self.counters.expired += 1
+            self._tell(work.waiter, Expired(f"{self.key}: the deadline passed in the queue"))
+
+    def _fail(self, waiter: Waiter, error: ModelFailed) -> None:
+        self.counters.failed += 1
+        self._tell(waiter, error)
+
+    def _tell(self, waiter: Waiter, error: WindjammerError) -> None:
+        try:
+            waiter.failed(self.key, error)
+        except Exception:  # others are still to hear of theirs
+            logger.exception("%s: a waiter raised", self.key)
+
+
+def _error_of_all(predictions: Sequence[Prediction | ModelFailed]) -> ModelFailed | None:
+    """The error that a batch met as a whole: one object that stands for every row."""
+    first = predictions[0]
+    if isinstance(first, ModelFailed) and all([prediction is first for prediction in predictions]):
+        return first
+    return None

@@ -1,0 +1,304 @@
+"""The data path of one application: predict, observe, update, from request to durable state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from feedback_store.memory import MemoryLog
+from selector.decisions import Feedback, Prediction, Selection
+from selector.errors import InvalidLabel
+from selector.learner import Learner
+from selector.losses import Absolute
+from selector.policies import Exp3, Exp4, MajorityVote, Static
+from serving.errors import (
+    BadRequest,
+    ConflictingFeedback,
+    DeadlineExceeded,
+    ModelFailed,
+    Overloaded,
+    ShuttingDown,
+    UnknownQueryId,
+)
+from serving.values import ObserveReply, PredictReply
+from tests.serving.front_end import FrontEnd, vector
+
+SLO = 0.02
+
+
+@contextmanager
+def front_end(folder: Path, models: dict[str, Any], *args: Any, **settings: Any) -> Iterator[FrontEnd]:
+    end = FrontEnd(folder, models, *args, **settings)
+    try:
+        yield end
+    finally:
+        end.close()
+
+
+def test_the_answer_leaves_the_moment_all_models_are_in(tmp_path: Path) -> None:
+    with front_end(tmp_path, {"a:1": 7, "b:1": 7, "c:1": 3}) as end:
+        reply = end.answer()
+        assert (reply.output, reply.default, reply.policy) == (7, False, "exp4")
+        assert reply.models == {"a:1": 7, "b:1": 7, "c:1": 3}
+        assert end.loop.now == 0.0
+
+
+def test_every_decision_is_in_the_log_with_its_probability(tmp_path: Path) -> None:
+    with front_end(tmp_path, {"a:1": 7, "b:1": 3}, Exp3()) as end:
+        reply = end.answer(user="ann", context={"hour": 7})
+        assert end.observe(reply.query_id, label=7) == ObserveReply("applied")
+        decision = end.log.decision("app", int(reply.query_id))
+        assert decision is not None
+        (asked,) = reply.models
+        assert decision.selections == (Selection((asked,), 0.5),)
+        assert decision.query.user == "ann"
+        assert decision.query.features == {"hour": 7}
+        assert decision.query.available == ("a:1", "b:1")
+
+
+def test_at_the_deadline_it_answers_with_what_is_there(tmp_path: Path) -> None:
+    with front_end(tmp_path, {"fast:1": 7, "slow:1": None}) as end:
+        replies = end.predict()
+        end.loop.move_to(SLO - 0.001)
+        assert replies == []
+        end.loop.move_to(SLO)
+        (reply,) = replies
+        assert reply.output == 7
+        assert reply.models == {"fast:1": 7}
+        assert reply.confidence == pytest.approx(0.5)
+
+
+def test_a_client_may_give_a_deadline_of_its_own(tmp_path: Path) -> None:
+    with front_end(tmp_path, {"slow:1": None}, default_output=-1) as end:
+        replies = end.predict(timeout=0.005)
+        end.loop.move_to(0.005)
+        assert replies[0].default
+
+
+def test_with_nothing_at_the_deadline_the_default_output_leaves_with_its_reason(tmp_path: Path) -> None:
+    with front_end(tmp_path, {"slow:1": None}, default_output=-1) as end:
+        replies = end.predict()
+        end.loop.move_to(SLO)
+        (reply,) = replies
+        assert (reply.output, reply.default) == (-1, True)
+        assert reply.default_explanation == "No prediction arrived within 20 ms"
+
+
+def test_without_a_default_output_the_reason_is_the_error(tmp_path: Path) -> None:
+    with front_end(tmp_path, {"a:1": None}) as end:
+        replies = end.predict()
+        end.loop.move_to(SLO)
+        assert isinstance(replies[0], DeadlineExceeded)
+        end.models["a:1"].says = ModelFailed("a:1: it raised")
+        (failed,) = end.predict(input=vector(3.0))
+        assert (type(failed), str(failed)) == (ModelFailed, "a:1: it raised")
+        end.models["a:1"].says = Overloaded("the queue of a:1 is full")
+        (refused,) = end.predict(input=vector(4.0))
+        assert isinstance(refused, Overloaded)
+
+
+def test_siblings_answer_for_a_model_that_fails(tmp_path: Path) -> None:
+    with front_end(tmp_path, {"a:1": ModelFailed("a:1: it raised"), "b:1": 3}) as end:
+        reply = end.answer()
+        assert reply.output == 3
+        assert reply.models == {"b:1": 3}
+
+
+def test_models_that_are_down_are_not_asked(tmp_path: Path) -> None:
+    with front_end(tmp_path, {"a:1": 7, "b:1": 3}) as end:
+        end.models["a:1"].available = False
+        assert end.answer().models == {"b:1": 3}
+        end.models["b:1"].available = False
+        (reply,) = end.predict()
+        assert str(reply) == "No model is available"
+
+
+def test_agreement_decides_between_sure_and_unsure(tmp_path: Path) -> None:
+    models = {"a:1": 7, "b:1": 7, "c:1": 7}
+    with front_end(tmp_path, models, MajorityVote(), target_error=0.05) as end:
+        assert end.answer().sure is True
+        end.models["c:1"].says = 3
+        unsure = end.answer()
+        assert (unsure.output, unsure.sure, unsure.default) == (7, False, False)
+
+
+def test_an_unsure_answer_may_be_replaced_by_the_default(tmp_path: Path) -> None:
+    settings = {"target_error": 0.05, "when_unsure": "default", "default_output": -1}
+    with front_end(tmp_path, {"a:1": 7, "b:1": 3}, MajorityVote(), **settings) as end:
+        reply = end.answer()
+        assert (reply.output, reply.default, reply.sure) == (-1, True, False)
+        assert reply.confidence == 0.5
+        assert "0.500" in str(reply.default_explanation)
+
+
+def test_feedback_moves_the_weights_and_is_joined_once(tmp_path: Path) -> None:
+    with front_end(tmp_path, {"a:1": 7, "b:1": 3}) as end:
+        query = end.answer().query_id
+        before = end.app.state(None)["models"]
+        assert end.observe(query, label=7) == ObserveReply("applied")
+        after = end.app.state(None)["models"]
+        assert before["a:1"]["weight"] == before["b:1"]["weight"]
+        assert after["a:1"]["weight"] > after["b:1"]["weight"]
+        assert end.observe(query, label=7) == ObserveReply("duplicate")
+        assert end.app.state(None)["models"] == after
+        conflict = end.observe(query, label=3)
+        assert isinstance(conflict, ConflictingFeedback)
+        assert "label 7" in str(conflict)
+
+
+def test_a_reward_is_credited_to_the_models_that_agreed_with_the_answer(tmp_path: Path) -> None:
+    with front_end(tmp_path, {"a:1": 7, "b:1": 7, "c:1": 3}) as end:
+        assert end.observe(end.answer().query_id, reward=0.0) == ObserveReply("applied")
+        models = end.app.state(None)["models"]
+        assert models["a:1"]["weight"] == models["b:1"]["weight"] < models["c:1"]["weight"]
+
+
+def test_an_episode_is_credited_to_each_of_its_decisions(tmp_path: Path) -> None:
+    with front_end(tmp_path, {"a:1": 7, "b:1": 3}) as end:
+        first, second = end.answer().query_id, end.answer().query_id
+        assert end.observe(first, second, reward=1.0) == ObserveReply("applied")
+        assert isinstance(end.observe(first, reward=0.5), ConflictingFeedback)
+        others = end.answer(user="ann").query_id
+        assert isinstance(end.observe(others, end.answer(user="bob").query_id, reward=1.0), BadRequest)
+
+
+def test_what_cannot_be_observed_changes_nothing(tmp_path: Path) -> None:
+    with front_end(tmp_path, {"a:1": 1.0}, Static(model="a:1", task="regression"), loss=Absolute()) as end:
+        head = end.log.head()
+        assert isinstance(end.observe(12345, label=1.0), UnknownQueryId)
+        assert isinstance(end.observe("nobody's", label=1.0), UnknownQueryId)
+        assert isinstance(end.observe(end.answer().query_id, label="cat"), InvalidLabel)
+        assert isinstance(end.update("cat"), InvalidLabel)
+        assert end.log.head() == head
+
+
+def test_labels_are_mapped_to_the_listed_classes(tmp_path: Path) -> None:
+    with front_end(tmp_path, {"a:1": "7", "b:1": 9}, classes=(3, 7)) as end:
+        reply = end.answer()
+        assert reply.models == {"a:1": 7}
+        assert end.observe(reply.query_id, label="7") == ObserveReply("applied")
+        assert isinstance(end.observe(end.answer().query_id, label="cat"), InvalidLabel)
+        (entry,) = [entry for entry in end.log.entries("app") if isinstance(entry.event, Feedback)]
+        assert isinstance(entry.event, Feedback)
+        assert entry.event.label == 7
+
+
+def test_a_prediction_that_missed_the_answer_is_still_scored(tmp_path: Path) -> None:
+    with front_end(tmp_path, {"fast:1": 7, "slow:1": None}) as end:
+        replies = end.predict()
+        end.loop.move_to(SLO)
+        end.models["slow:1"].release(3)
+        end.observe(replies[0].query_id, label=7)
+        assert _joined(end) == {"slow:1": Prediction(3)}
+        models = end.app.state(None)["models"]
+        assert models["fast:1"]["weight"] > models["slow:1"]["weight"]
+
+
+def test_feedback_joins_what_the_cache_knows_of_the_input(tmp_path: Path) -> None:
+    with front_end(tmp_path, {"a:1": 7, "b:1": 3}, Exp3(), cache_bytes=1 << 20) as end:
+        asked = set[str]()
+        while len(asked) < 2:
+            reply = end.answer()
+            asked.update(reply.models)
+        end.observe(reply.query_id, label=7)
+        assert set(_joined(end)) == {"a:1", "b:1"} - set(reply.models)
+        assert sum(model.asked for model in end.models.values()) == 2
+
+
+def test_shadow_queries_ask_the_others_off_the_path(tmp_path: Path) -> None:
+    with front_end(tmp_path, {"a:1": 7, "b:1": 3}, Static(model="a:1"), shadow_share=1.0) as end:
+        reply = end.answer()
+        assert reply.models == {"a:1": 7}
+        end.observe(reply.query_id, label=7)
+        assert _joined(end) == {"b:1": Prediction(3)}
+        decision = end.log.decision("app", int(reply.query_id))
+        assert decision is not None
+        assert decision.shadows == (Selection(("b:1",), 1.0),)
+
+
+def test_an_update_asks_and_scores_every_model(tmp_path: Path) -> None:
+    with front_end(tmp_path, {"a:1": 7, "b:1": 3}, Exp3()) as end:
+        reply = end.update(7, user="ann")
+        assert reply.status == "applied"
+        decision = end.log.decision("app", int(reply.query_id))
+        assert decision is not None
+        assert decision.selections == (Selection(("a:1", "b:1"), 1.0),)
+        models = end.app.state(None)["models"]
+        assert models["a:1"]["weight"] > models["b:1"]["weight"]
+
+
+def test_an_update_with_a_clients_id_is_applied_once(tmp_path: Path) -> None:
+    with front_end(tmp_path, {"a:1": 7, "b:1": 3}) as end:
+        assert end.update(7, client_id="mine").query_id == "mine"
+        assert end.update(7, client_id="mine").status == "duplicate"
+        assert isinstance(end.update(3, client_id="mine"), ConflictingFeedback)
+
+
+def test_a_query_may_be_observed_by_the_clients_own_id(tmp_path: Path) -> None:
+    with front_end(tmp_path, {"a:1": 7, "b:1": 3}) as end:
+        assert end.answer(client_id="mine").query_id == "mine"
+        (again,) = end.predict(client_id="mine")
+        assert isinstance(again, ConflictingFeedback)
+        assert end.observe("mine", label=7) == ObserveReply("applied")
+
+
+def test_each_user_has_a_state_folded_from_that_users_feedback(tmp_path: Path) -> None:
+    with front_end(tmp_path, {"a:1": 7, "b:1": 3}, Exp4(share=0.0, learning_rate=1.0)) as end:
+        for _ in range(20):
+            end.observe(end.answer(user="ann").query_id, label=7)
+            end.observe(end.answer(user="bob").query_id, label=3)
+        assert end.answer(user="ann").output == 7
+        assert end.answer(user="bob").output == 3
+        own = Learner(end.app.policy, end.app.config.loss)
+        own.fold_all(end.log.entries("app", user="ann"))
+        ann = end.app.knowledge.users.get("ann")
+        assert ann is not None
+        assert ann.encode() == own.encode()
+
+
+def test_after_a_restart_the_state_is_the_fold_of_the_log(tmp_path: Path) -> None:
+    log = MemoryLog()
+    first = FrontEnd(tmp_path / "1", {"a:1": 7, "b:1": 3}, log=log)
+    query = first.answer().query_id
+    for label in (7, 3, 7, 7):
+        first.observe(first.answer().query_id, label=label)
+    digest = first.app.state(None)["digest"]
+    log.close = lambda: None  # type: ignore[method-assign]
+    first.app.knowledge.save()
+    first.observe(first.answer().query_id, label=3)
+    first.close()
+    with front_end(tmp_path / "2", {"a:1": 7, "b:1": 3}, log=log) as second:
+        assert second.app.state(None)["digest"] == first.app.state(None)["digest"] != digest
+        assert second.observe(query, label=7) == ObserveReply("applied")
+
+
+def test_a_closing_application_refuses_with_a_reason(tmp_path: Path) -> None:
+    with front_end(tmp_path, {"a:1": None}) as end:
+        under_way = end.predict()
+        end.app.closing = True
+        (refused,) = end.predict()
+        assert isinstance(refused, ShuttingDown)
+        end.models["a:1"].release(7)
+        assert isinstance(under_way[0], PredictReply)
+        assert end.app.under_way == 0
+
+
+def test_everybody_who_enters_leaves(tmp_path: Path) -> None:
+    with front_end(tmp_path, {"a:1": 7, "b:1": ModelFailed("b")}) as end:
+        end.observe(end.answer().query_id, label=7)
+        end.observe(99, label=7)
+        end.update(7, input=vector(3.0))
+        end.models["a:1"].says = ModelFailed("a")
+        end.predict()
+        end.update(7, input=vector(4.0))
+        assert end.app.under_way == 0
+
+
+def _joined(end: FrontEnd) -> dict[str, Prediction]:
+    *_, last = end.log.entries("app")
+    assert isinstance(last.event, Feedback)
+    return dict(last.event.joined)
