@@ -18,10 +18,18 @@ class StoreUnavailable(WindjammerError):
     phrase = "Store unavailable"
 
 
+class Unstorable(WindjammerError):
+    """A text that the database cannot hold (PostgreSQL: one with a NUL character). Repeating does not help."""
+
+    status = 400
+    phrase = "Cannot be stored"
+
+
 class Row(Struct, frozen=True, array_like=True, gc=False):
     """A decision as it is spooled and stored: `payload` is `selector.decisions.encode(decision)`.
 
-    `query` is the 63-bit query id, unique over all applications. `client` is the id that the client gave, if any.
+    `query` is the 63-bit query id, unique over all applications and never used for another decision.
+    `client` is the id that the client gave, if any.
     """
 
     query: int
@@ -92,7 +100,10 @@ class Log(Protocol):
         Events get positions 1, 2, 3, ... over all applications, in commit order, without gaps.
         Feedback joins each of its queries once: the same feedback again (label, reward and queries
         equal; `joined` is not compared) is a Duplicate, any other a Conflict, also within one call.
-        Raises StoreUnavailable; then nothing was written.
+        Feedback about several decisions is judged by the first of its queries that is unknown, else
+        by the first that has feedback.
+        Raises StoreUnavailable or Unstorable; then nothing was written, unless the connection was
+        lost in the very act of committing.
         """
 
     def decision(self, application: str, query: int) -> Decision | None:

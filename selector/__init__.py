@@ -1,5 +1,5 @@
 """The selection layer: which model to ask, how to combine answers, what to learn from feedback. Pure: no I/O."""
 
-from selector.policies import AnyPolicy, Exp3, Exp4, MajorityVote, Static
+from selector.policies import UCB1, AnyPolicy, EpsilonGreedy, Exp3, Exp4, MajorityVote, Static, Thompson, Vowpal
 
-__all__ = ["AnyPolicy", "Exp3", "Exp4", "MajorityVote", "Static"]
+__all__ = ["UCB1", "AnyPolicy", "EpsilonGreedy", "Exp3", "Exp4", "MajorityVote", "Static", "Thompson", "Vowpal"]

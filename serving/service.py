@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from importlib.metadata import version
 from pathlib import Path
 from random import Random
@@ -39,7 +40,7 @@ class Service:
     """The applications, the models behind them, and the store beneath.
 
     Start: the store is recovered and folded, the workers come up, then queries are admitted.
-    Stop: no more queries, those under way are answered, the log is flushed, the workers end.
+    Stop: no more queries, those under way are answered, the workers end, the log is flushed.
     """
 
     def __init__(self, config: Config) -> None:
@@ -49,12 +50,32 @@ class Service:
         self.ready = False
         self.registry = CollectorRegistry()
         self.registry.register(ServiceCollector(self))
-        self._writer: Writer
-        self._deadlines: Deadlines
-        self._fleet: Fleet
+        self._running = AsyncExitStack()
 
     async def start(self) -> None:
-        """Come up, from whatever a crash has left. Raises WindjammerError with the reason if that is not possible."""
+        """Come up, from whatever a crash has left.
+
+        Raises WindjammerError with the reason if that is not possible; then nothing is left running.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self._running.aclose()
+            raise
+        self.ready = True
+
+    async def stop(self) -> None:
+        """Go down in order: refuse, drain, end the workers, flush."""
+        self.ready = False
+        for application in self.applications.values():
+            application.closing = True
+        while any(application.under_way for application in self.applications.values()):
+            await asyncio.sleep(0.005)
+        for application in self.applications.values():
+            application.knowledge.save()
+        await self._running.aclose()
+
+    async def _start(self) -> None:
         loop = asyncio.get_running_loop()
         config = self.config
         folder = _spool_folder(config)
@@ -62,12 +83,15 @@ class Service:
         recovered = recover(log, folder)
         if recovered:
             logger.info("recovered %d decisions from the spool", recovered)
-        self._writer = Writer(log, Spool(folder), loop.call_soon_threadsafe)
-        self._deadlines = Deadlines(time.monotonic, loop.call_later)
+        last_query = log.last_query()
+        writer = Writer(log, Spool(folder), loop.call_soon_threadsafe)
+        self._running.push_async_callback(asyncio.to_thread, writer.close)
+        deadlines = Deadlines(time.monotonic, loop.call_later)
+        self._running.callback(deadlines.close)
         around = Surroundings(
-            self._writer,
-            QueryIds(time.time, last=log.last_query()),
-            self._deadlines,
+            writer,
+            QueryIds(time.time, last=last_query),
+            deadlines,
             time.time,
             time.monotonic,
             Random(),  # noqa: S311 - it chooses models and keeps no secret
@@ -78,25 +102,12 @@ class Service:
             for key, model in config.models.items()
         }
         self.applications = {a.name: self._application(a, around) for a in config.applications.values()}
-        await self._on_writer(self._recover)
-        self._fleet = Fleet(
+        await _on_writer(writer, self._recover)
+        fleet = Fleet(
             list(config.models.values()), config.server.model_root, config.folder, self.models, _inputs(config)
         )
-        await self._fleet.start()
-        self.ready = True
-
-    async def stop(self) -> None:
-        """Go down in order: refuse, drain, flush, end the workers."""
-        self.ready = False
-        for application in self.applications.values():
-            application.closing = True
-        while any(application.under_way for application in self.applications.values()):
-            await asyncio.sleep(0.005)
-        for application in self.applications.values():
-            application.knowledge.save()
-        await asyncio.to_thread(self._writer.close)
-        self._deadlines.close()
-        await self._fleet.stop()
+        self._running.push_async_callback(fleet.stop)
+        await fleet.start()
 
     def _objective(self, model: str) -> float:
         """The strictest objective of the applications that ask this model, in seconds."""
@@ -119,17 +130,18 @@ class Service:
             knowledge.save()
             logger.info("application %s: policy %s, folded %d events", config.name, config.policy.name, folded)
 
-    async def _on_writer(self, read: Callable[[Log], T]) -> T:
-        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
-        def settle(result: T | WindjammerError) -> None:
-            if isinstance(result, WindjammerError):
-                done.set_exception(result)
-            else:
-                done.set_result(result)
+async def _on_writer(writer: Writer, read: Callable[[Log], T]) -> T:
+    done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
-        self._writer.call(read, settle)
-        return await done
+    def settle(result: T | WindjammerError) -> None:
+        if isinstance(result, WindjammerError):
+            done.set_exception(result)
+        else:
+            done.set_result(result)
+
+    writer.call(read, settle)
+    return await done
 
 
 def fold_key(config: ApplicationConfig) -> str:

@@ -1,10 +1,14 @@
 """All policies, by name."""
 
+from selector.policies.epsilon_greedy import EpsilonGreedy
 from selector.policies.exp3 import Exp3
 from selector.policies.exp4 import Exp4
 from selector.policies.majority_vote import MajorityVote
 from selector.policies.static import Static
+from selector.policies.thompson import Thompson
+from selector.policies.ucb1 import UCB1
+from selector.policies.vowpal import Vowpal
 
-AnyPolicy = Static | Exp3 | Exp4 | MajorityVote
+AnyPolicy = Static | EpsilonGreedy | UCB1 | Thompson | Exp3 | Exp4 | MajorityVote | Vowpal
 
-__all__ = ["AnyPolicy", "Exp3", "Exp4", "MajorityVote", "Static"]
+__all__ = ["UCB1", "AnyPolicy", "EpsilonGreedy", "Exp3", "Exp4", "MajorityVote", "Static", "Thompson", "Vowpal"]
