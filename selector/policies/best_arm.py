@@ -1,0 +1,72 @@
+"""P(best): which of several Beta-distributed success rates is the greatest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+_NODES = 64
+_REACH = 10.0  # standard deviations of the log odds beyond which a posterior counts for nothing
+_NARROW = 3.0  # a posterior narrower than this part of the whole range gets nodes of its own
+
+
+def chances_of_best(posteriors: Sequence[tuple[float, float]]) -> list[float]:
+    """P(i is best) = integral of f_i(t) prod_{j != i} F_j(t) dt for rates Beta(a_i, b_i); they sum to 1.
+
+    By Gauss-Legendre quadrature over the log odds t, where a Beta has one bump of known place and
+    width however concentrated it is; the range is cut where much narrower posteriors begin and end. Error below 1e-6
+    against adaptive quadrature for a, b from 1 to 1e6.
+    """
+    if len(posteriors) < 2:
+        return [1.0] * len(posteriors)
+    a, b = (np.array(column)[:, np.newaxis] for column in zip(*posteriors, strict=True))
+    t, weights = _nodes(_edges(a, b))
+    densities, below = _betas(a, b, t)
+    chances = (densities * _products_of_others(below)) @ weights
+    total = chances.sum()
+    return [float(chance / total) for chance in chances]
+
+
+def _edges(a: Array, b: Array) -> Array:
+    """Where to cut the log odds: the ends of what can be the greatest, and of narrow posteriors within."""
+    from scipy.special import digamma, zeta  # imported late: processes that never draw need not load it
+
+    middle, reach = digamma(a) - digamma(b), _REACH * np.sqrt(zeta(2, a) + zeta(2, b))
+    low, high = middle - reach, middle + reach
+    start, end = low.max(), high.max()
+    narrow = 2 * reach < (end - start) / _NARROW
+    cuts = np.concatenate([low[narrow], high[narrow]])
+    return np.unique(np.concatenate([[start, end], cuts[(cuts > start) & (cuts < end)]]))
+
+
+def _nodes(edges: Array) -> tuple[Array, Array]:
+    nodes, weights = _legendre()
+    centres, halves = (edges[1:] + edges[:-1]) / 2, (edges[1:] - edges[:-1]) / 2
+    return np.add.outer(centres, 0 * nodes).ravel() + np.outer(halves, nodes).ravel(), np.outer(halves, weights).ravel()
+
+
+def _betas(a: Array, b: Array, t: Array) -> tuple[Array, Array]:
+    """Density of the log odds, and distribution function, at t: one row for each Beta."""
+    from scipy.special import betainc, betaln, expit
+
+    log_density = -a * np.logaddexp(0, -t) - b * np.logaddexp(0, t) - betaln(a, b)
+    return np.exp(log_density), betainc(a, b, expit(t))
+
+
+def _products_of_others(rows: Array) -> Array:
+    """Row i is the product of all rows but i, without a division."""
+    before, after = np.ones_like(rows), np.ones_like(rows)
+    np.cumprod(rows[:-1], axis=0, out=before[1:])
+    after[:-1] = np.cumprod(rows[:0:-1], axis=0)[::-1]
+    return before * after
+
+
+@cache
+def _legendre() -> tuple[Any, Any]:
+    return np.polynomial.legendre.leggauss(_NODES)

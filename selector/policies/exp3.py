@@ -1,0 +1,68 @@
+"""Exp3: one model a query, exponential weights from the feedback on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
+
+from selector.decisions import Decision, Query
+from selector.policies.single import Single, asked
+from selector.policies.tally import Tally
+from selector.policies.weights import Weights
+from selector.policy import LearnsFrom, Losses
+
+_LEAST_PROBABILITY = 1e-300  # below it, loss / probability would not be finite
+
+
+class Exp3(Single[Weights], frozen=True, kw_only=True, tag="exp3"):
+    """Asks model i with probability p_i = w_i / sum(w); after its loss L, w_i *= exp(-eta L / p_i).
+
+    `p_i` is the probability that was logged with the decision, so feedback may come late and in any
+    order. `learning_rate` is eta. `share` is the fixed share, given up at each feedback and spread
+    evenly: 0 is the published rule, which needs ever longer to forgive a model that failed. A model that joins
+    gets the mean weight. `prior_strength` is the number of feedbacks that the population's
+    weights count for in a user's.
+
+    Auer, Cesa-Bianchi, Freund, Schapire: The nonstochastic multiarmed bandit problem (SIAM J. Comput. 2002);
+    the fixed share is that of their Exp3.S.
+
+    >>> from random import Random
+    >>> from selector.decisions import Query
+    >>> policy = Exp3(learning_rate=0.1, share=0)
+    >>> state = policy.initial_state(["cnn", "svm"])
+    >>> policy.select(state, Query(id=1, available=("cnn", "svm")), [], {}, Random(1))
+    Selection(models=('cnn',), probability=0.5)
+    """
+
+    state_type: ClassVar[type] = Weights
+    learns_from: ClassVar[LearnsFrom] = "reward"
+
+    learning_rate: Annotated[float, Meta(gt=0)] = 0.05
+    share: Annotated[float, Meta(ge=0, lt=1)] = 0.001
+    prior_strength: Annotated[float, Meta(ge=0)] = 10.0
+
+    def initial_state(self, models: Sequence[str]) -> Weights:
+        return Weights(Tally()).with_models(models)
+
+    def with_models(self, state: Weights, models: Sequence[str]) -> Weights:
+        return state.with_models(models)
+
+    def chances(self, state: Weights, query: Query) -> Sequence[float]:
+        return state.of(query.available)
+
+    def observe(self, state: Weights, decision: Decision, losses: Losses) -> Weights:
+        steps = []
+        for model, probability in asked(decision):
+            if model in losses:
+                state.tally.add(model, losses[model])
+                steps.append((model, self.learning_rate * losses[model] / max(probability, _LEAST_PROBABILITY)))
+        state.learn(steps, self.share)
+        return state
+
+    def blend(self, population: Weights, own: Weights) -> Weights:
+        return population.blend(own, self.prior_strength)
+
+    def describe(self, state: Weights) -> dict[str, dict[str, float]]:
+        return state.tally.describe(state.of(state.tally.models))

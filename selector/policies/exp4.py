@@ -1,0 +1,73 @@
+"""Exp4 with full information: the weighted vote of all models, each judged by its own errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
+
+from selector.decisions import Answer, Decision, Query, Selection
+from selector.policies.tally import Tally
+from selector.policies.vote import everyone, weighted_mean, weighted_vote
+from selector.policies.weights import Weights
+from selector.policy import LearnsFrom, Losses, Policy, Predictions, Selections
+
+
+class Exp4(Policy[Weights], frozen=True, kw_only=True, tag="exp4"):
+    """Asks all models and answers their weighted vote (in regression, mean); w_i *= exp(-eta L_i) for each loss known.
+
+    `learning_rate` is eta. `share` is the fixed share, given up at each feedback and spread evenly: 0
+    is the plain rule, under which a model that failed for long does not come back. A model that joins gets the
+    mean weight. Confidence is the answer's share of the weight of all models that were asked (in regression, the
+    share of the weight that arrived). `prior_strength` is the number of feedbacks that the
+    population's weights count for in a user's.
+
+    Each model is an expert whose advice is one label (Auer et al. 2002, section 7); the loss of every
+    expert being known, the update is the weighted majority's (Littlestone & Warmuth 1994). Fixed share: Herbster &
+    Warmuth 1998.
+
+    >>> from selector.decisions import Prediction, Query, Selection
+    >>> policy = Exp4()
+    >>> state = policy.initial_state(["cnn", "forest", "svm"])
+    >>> query = Query(id=1, available=("cnn", "forest", "svm"))
+    >>> asked = [Selection(query.available, 1.0)]
+    >>> policy.combine(state, query, asked, {"cnn": Prediction(3), "svm": Prediction(3)}).confidence
+    0.6666666666666666
+    """
+
+    state_type: ClassVar[type] = Weights
+    learns_from: ClassVar[LearnsFrom] = "labels"
+
+    learning_rate: Annotated[float, Meta(gt=0)] = 0.2
+    share: Annotated[float, Meta(ge=0, lt=1)] = 0.001
+    prior_strength: Annotated[float, Meta(ge=0)] = 10.0
+
+    def initial_state(self, models: Sequence[str]) -> Weights:
+        return Weights(Tally()).with_models(models)
+
+    def with_models(self, state: Weights, models: Sequence[str]) -> Weights:
+        return state.with_models(models)
+
+    def select(
+        self, state: Weights, query: Query, selections: Selections, predictions: Predictions, rng: Random
+    ) -> Selection | None:
+        return everyone(query, selections)
+
+    def combine(self, state: Weights, query: Query, selections: Selections, predictions: Predictions) -> Answer:
+        asked = selections[0].models if selections else ()
+        pool = weighted_mean if self.task == "regression" else weighted_vote
+        return pool(asked, state.logs_of(asked), predictions)
+
+    def observe(self, state: Weights, decision: Decision, losses: Losses) -> Weights:
+        for model, loss in losses.items():
+            state.tally.add(model, loss)
+        state.learn([(model, self.learning_rate * loss) for model, loss in losses.items()], self.share)
+        return state
+
+    def blend(self, population: Weights, own: Weights) -> Weights:
+        return population.blend(own, self.prior_strength)
+
+    def describe(self, state: Weights) -> dict[str, dict[str, float]]:
+        return state.tally.describe(state.of(state.tally.models))

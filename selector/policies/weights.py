@@ -1,0 +1,81 @@
+"""Exponential weights as logarithms: the state of Exp3 and Exp4."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import exp, log
+
+from msgspec import Struct
+
+from selector.policies.tally import Tally
+
+
+class Weights(Struct, array_like=True):
+    """Log weights, aligned with `tally.models`; the largest is 0.
+
+    `memory` is the number of feedbacks that the weights still reflect: fixed share forgets, so it
+    stays below 1 / share.
+    """
+
+    tally: Tally
+    logs: list[float] = []
+    memory: float = 0.0
+
+    def of(self, models: Sequence[str]) -> list[float]:
+        """The weights of these models relative to the heaviest of them."""
+        if models == self.tally.models:
+            return [exp(w) for w in self.logs]
+        logs = self.logs_of(models)
+        top = max(logs, default=0.0)
+        return [exp(w - top) for w in logs]
+
+    def logs_of(self, models: Sequence[str]) -> list[float]:
+        """The log weights of these models; those that are not known weigh what they would on joining."""
+        if models == self.tally.models:
+            return self.logs
+        known = dict(zip(self.tally.models, self.logs, strict=True))
+        newcomer = self._mean()
+        return [known.get(model, newcomer) for model in models]
+
+    def with_models(self, models: Sequence[str]) -> Weights:
+        """New weights of these models: one that joins has the mean weight, so that it is drawn once in K."""
+        tally = self.tally.with_models(models)
+        return Weights(tally, _normalized(self.logs_of(tally.models)), self.memory)
+
+    def learn(self, steps: Sequence[tuple[str, float]], share: float) -> None:
+        """log w_i -= step_i for each (model, step), then fixed share, in place; nothing if no model is known.
+
+        Fixed share (Herbster & Warmuth 1998): each model gives `share` of its weight to be spread
+        evenly, so that none falls below share / K of the whole and a failed model can come back.
+        """
+        models = self.tally.models
+        known = [(models.index(model), step) for model, step in steps if model in models]
+        if not known:
+            return
+        for i, step in known:
+            self.logs[i] -= step
+        if share > 0:
+            self.logs = _shared(_normalized(self.logs), share)
+        self.logs = _normalized(self.logs)
+        self.memory = (1.0 - share) * self.memory + 1.0
+
+    def blend(self, own: Weights, strength: float) -> Weights:
+        """The power prior: these log weights, scaled to count for at most `strength` feedbacks, plus `own`."""
+        scale = min(1.0, strength / self.memory) if self.memory > 0 else 0.0
+        logs = [w + scale * v for w, v in zip(own.logs_of(self.tally.models), self.logs, strict=True)]
+        tally = self.tally.blend(own.tally, strength)
+        return Weights(tally, _normalized(logs), own.memory + scale * self.memory)
+
+    def _mean(self) -> float:
+        return log(sum(map(exp, self.logs)) / len(self.logs)) if self.logs else 0.0
+
+
+def _normalized(logs: Sequence[float]) -> list[float]:
+    top = max(logs, default=0.0)
+    return [w - top for w in logs]
+
+
+def _shared(logs: Sequence[float], share: float) -> list[float]:
+    weights = [exp(w) for w in logs]
+    gift = share * sum(weights) / len(weights)
+    return [log((1.0 - share) * w + gift) for w in weights]

@@ -1,0 +1,1 @@
+"""Tests of the policies, each against its published rule."""

@@ -1,0 +1,81 @@
+"""Exp4: every model's own error, the weighted vote, the weighted mean."""
+
+from __future__ import annotations
+
+from math import exp
+from random import Random
+
+import pytest
+
+from selector import Exp4
+from selector.decisions import Answer, Decision, Prediction, Query, Selection
+from selector.policies.weights import Weights
+from tests.selector.worlds import MODELS
+
+QUERY = Query(1, MODELS)
+ASKED = (Selection(MODELS, 1.0),)
+
+
+def observed(policy: Exp4, log: list[dict[str, float]]) -> Weights:
+    state = policy.initial_state(MODELS)
+    for losses in log:
+        state = policy.observe(state, Decision("", QUERY, 0.0, "exp4", ASKED, {}, Answer(1)), losses)
+    return state
+
+
+def test_all_available_models_are_asked_for_certain() -> None:
+    policy = Exp4()
+    assert policy.select(policy.initial_state(MODELS), QUERY, (), {}, Random(1)) == Selection(MODELS, 1.0)
+
+
+def test_weights_fall_by_each_models_own_loss() -> None:
+    state = observed(Exp4(learning_rate=0.2, share=0), [{"cnn:1": 0.0, "forest:1": 0.5, "svm:1": 1.0}] * 3)
+    assert state.logs == pytest.approx([0, -0.3, -0.6])
+
+
+def test_fixed_share_spreads_a_part_of_the_weight_evenly() -> None:
+    state = observed(Exp4(learning_rate=0.2, share=0.1), [{"cnn:1": 0.0, "forest:1": 0.0, "svm:1": 1.0}])
+    w = [1.0, 1.0, exp(-0.2)]
+    shared = [0.9 * v + 0.1 * sum(w) / 3 for v in w]
+    assert [exp(log) for log in state.logs] == pytest.approx([v / shared[0] for v in shared])
+
+
+def test_a_heavy_model_outvotes_two_light_ones() -> None:
+    policy = Exp4(learning_rate=1.0, share=0)
+    state = observed(policy, [{"cnn:1": 0.0, "forest:1": 1.0, "svm:1": 1.0}] * 2)
+    said = {"cnn:1": Prediction("cat"), "forest:1": Prediction("dog"), "svm:1": Prediction("dog")}
+    answer = policy.combine(state, QUERY, ASKED, said)
+    assert answer.output == "cat"
+    assert answer.confidence == pytest.approx(1 / (1 + 2 * exp(-2)))
+
+
+def test_without_the_heavy_model_the_others_decide_with_what_confidence_they_have() -> None:
+    policy = Exp4(learning_rate=1.0, share=0)
+    state = observed(policy, [{"cnn:1": 0.0, "forest:1": 1.0, "svm:1": 1.0}] * 2_000)
+    answer = policy.combine(state, QUERY, ASKED, {"forest:1": Prediction("dog"), "svm:1": Prediction("cow")})
+    assert answer == Answer("dog", 0.0)  # a tie goes to the first, and nearly all of the weight is missing
+
+
+def test_a_prediction_that_nobody_asked_for_has_no_vote() -> None:
+    policy = Exp4()
+    asked = (Selection(("cnn:1",), 1.0),)
+    said = {"cnn:1": Prediction("cat"), "forest:1": Prediction("dog"), "svm:1": Prediction("dog")}
+    assert policy.combine(policy.initial_state(MODELS), QUERY, asked, said) == Answer("cat", 1.0)
+
+
+def test_regression_answers_the_weighted_mean() -> None:
+    policy = Exp4(learning_rate=1.0, share=0, task="regression")
+    state = observed(policy, [{"cnn:1": 0.0, "forest:1": 1.0, "svm:1": 1.0}])
+    said = {"cnn:1": Prediction(1.0), "forest:1": Prediction(2), "svm:1": Prediction("no number")}
+    w = exp(-1)
+    answer = policy.combine(state, QUERY, ASKED, said)
+    assert answer.output == pytest.approx((1 + 2 * w) / (1 + w))
+    assert answer.confidence == pytest.approx((1 + w) / (1 + 2 * w))
+
+
+def test_the_vote_does_not_depend_on_who_answers_first() -> None:
+    policy = Exp4()
+    state = policy.initial_state(MODELS)
+    said = {"cnn:1": Prediction("cat"), "forest:1": Prediction("dog")}
+    turned = dict(reversed(said.items()))
+    assert policy.combine(state, QUERY, ASKED, said) == policy.combine(state, QUERY, ASKED, turned)
