@@ -16,6 +16,10 @@ Inputs = np.ndarray[Any, Any] | list[Any]
 """An array [n, *shape] for numeric datatypes; a list of n bytes (BYTES) or n values (JSON)."""
 
 
+Returned = np.ndarray[Any, Any] | Sequence[Any]
+"""One row for each input: a label or number, a vector of probabilities, or a mapping (`serving.workers.rows`)."""
+
+
 class Runtime(Protocol):
     """A loaded model: made by calling its kind with (artifact, device, classes, **options).
 
@@ -25,8 +29,8 @@ class Runtime(Protocol):
 
     classes: Sequence[Label] | None
 
-    def predict_batch(self, inputs: Inputs) -> Sequence[Any]:
-        """One row for each input: a label or number, a vector of probabilities, or a mapping (serving.workers.rows)."""
+    def predict_batch(self, inputs: Inputs) -> Returned:
+        """One row for each input, in their order."""
 
 
 RUNTIMES: Mapping[str, str] = {

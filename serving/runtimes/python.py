@@ -8,7 +8,7 @@ from pkgutil import resolve_name
 from typing import Any
 
 from selector.decisions import Label
-from serving.runtimes import Inputs
+from serving.runtimes import Inputs, Returned
 
 
 class Python:
@@ -18,8 +18,8 @@ class Python:
         self.classes = classes
         self._model = resolve_name(artifact)(device if device != "auto" else best_device(), **options)
 
-    def predict_batch(self, inputs: Inputs) -> Sequence[Any]:
-        rows: Sequence[Any] = self._model.predict_batch(inputs)
+    def predict_batch(self, inputs: Inputs) -> Returned:
+        rows: Returned = self._model.predict_batch(inputs)
         return rows
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import joblib
 import numpy as np
 
 from selector.decisions import Label
-from serving.runtimes import Inputs
+from serving.runtimes import Inputs, Returned
 
 
 class Sklearn:
@@ -26,7 +25,7 @@ class Sklearn:
         else:
             self.predict, self.classes = estimator.predict, classes
 
-    def predict_batch(self, inputs: Inputs) -> Sequence[Any]:
+    def predict_batch(self, inputs: Inputs) -> Returned:
         features = inputs.reshape(len(inputs), -1) if isinstance(inputs, np.ndarray) else inputs
-        rows: Sequence[Any] = self.predict(features)
+        rows: Returned = self.predict(features)
         return rows

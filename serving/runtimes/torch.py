@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any
 
 import torch
 
 from selector.decisions import Label
-from serving.runtimes import Inputs
+from serving.runtimes import Inputs, Returned
 
 
 class Torch:
@@ -39,10 +38,10 @@ class Torch:
         self._module = _load(artifact, factory, self._device)
 
     @torch.inference_mode()
-    def predict_batch(self, inputs: Inputs) -> Sequence[Any]:
+    def predict_batch(self, inputs: Inputs) -> Returned:
         with self._bf16:
             outputs: torch.Tensor = self._module(torch.as_tensor(inputs).to(self._device, non_blocking=True)).float()
-        rows: Any = (outputs.softmax(-1) if self._softmax else outputs).cpu().numpy()
+        rows: Returned = (outputs.softmax(-1) if self._softmax else outputs).cpu().numpy()
         return rows
 
 

@@ -75,20 +75,28 @@ class Connections:
         self._buffer = memoryview(bytearray(_BUFFER))
 
     def serve(self) -> None:
-        """Serve until the lifeline ends."""
+        """Serve until the lifeline ends; then all connections are closed."""
         self._listener.setblocking(False)
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._selector.register(self._lifeline, selectors.EVENT_READ)
-        while True:
-            for key, events in self._selector.select(0 if self._waiting else None):
-                if key.fileobj is self._lifeline:
-                    return
-                if key.fileobj is self._listener:
-                    self._accept()
-                else:
-                    self._attend(key.data, events)
+        while self._hear():
             if self._waiting:
                 self._answer_one()
+        for key in list(self._selector.get_map().values()):
+            if key.data is not None:
+                self._drop(key.data, "the worker ends")
+        self._selector.close()
+
+    def _hear(self) -> bool:
+        """Take in all news, waiting for some if there is nothing else to do; False at the lifeline's end."""
+        for key, events in self._selector.select(0 if self._waiting else None):
+            if key.fileobj is self._lifeline:
+                return False
+            if key.fileobj is self._listener:
+                self._accept()
+            else:
+                self._attend(key.data, events)
+        return True
 
     def _accept(self) -> None:
         try:
@@ -134,9 +142,9 @@ class Connections:
         if self._selector.get_key(connection.sock).events != events:
             self._selector.modify(connection.sock, events, connection)
 
-    def _drop(self, connection: Connection, error: Exception) -> None:
+    def _drop(self, connection: Connection, reason: object) -> None:
         """Forget a front end, with all that it asked."""
-        logger.info("a front end left: %s", error)
+        logger.info("a front end is gone: %s", reason)
         connection.asked.clear()
         self._selector.unregister(connection.sock)
         connection.sock.close()

@@ -68,9 +68,8 @@ class Fleet:
             with suppress(asyncio.CancelledError):
                 await self._run
 
-    def restart(self, model: str, replica: str, reason: str) -> None:
+    def restart(self, replica: str, reason: str) -> None:
         """Have a replica's process replaced. It leaves, and another joins."""
-        logger.warning("%s: %s is to be restarted: %s", model, replica, reason)
         if self._control is not None:
             self._control.write(line(Restart(replica, reason)))
 
@@ -104,7 +103,6 @@ class Fleet:
         if isinstance(announcement, Ready):
             self._attending[announcement.replica] = asyncio.create_task(self._attend(announcement))
         elif isinstance(announcement, Failed):
-            logger.error("%s failed to start: %s", announcement.replica, announcement.reason)
             self._start.failed(announcement)
         else:
             self._leave(announcement.replica, f"{announcement.replica} {announcement.reason}")
@@ -113,7 +111,9 @@ class Fleet:
         replica = self._replicas.pop(name, None)
         if replica is not None:
             replica.close(reason)
-        self._attending.pop(name).cancel()
+        attending = self._attending.pop(name, None)
+        if attending is not None:
+            attending.cancel()
 
     async def _attend(self, ready: Ready) -> None:
         """Hold on to a ready worker, until it is announced gone."""

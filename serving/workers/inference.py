@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping
 from itertools import accumulate, pairwise
 from math import prod
-from typing import Any
 
 import numpy as np
 from msgspec import msgpack
 
 from selector.decisions import Prediction
-from serving.runtimes import Runtime
+from serving.runtimes import Inputs, Returned, Runtime
 from serving.workers import frames
 from serving.workers.frames import NUMBERS, Ask, BatchFailed, Labels, Rows
 from serving.workers.rows import InvalidRow, plain_labels, read_row
@@ -50,16 +49,18 @@ class Inference:
         zeros = bytearray(prod(fixed) * np.dtype(NUMBERS[datatype]).itemsize)
         self._encoded(ask, self._predict(ask, zeros))
 
-    def _predict(self, ask: Ask, body: bytearray) -> Sequence[Any]:
+    def _predict(self, ask: Ask, body: bytearray) -> Returned:
         returned = self._runtime.predict_batch(_inputs(ask, body))
+        if not hasattr(returned, "__len__") or isinstance(returned, str | bytes | Mapping):
+            raise TypeError(f"predict_batch returned {type(returned).__name__}, not a sequence of rows")
         if len(returned) != ask.rows:
             raise ValueError(f"returned {len(returned)} rows for {ask.rows} inputs")
         return returned
 
-    def _encoded(self, ask: Ask, returned: Sequence[Any]) -> bytes:
+    def _encoded(self, ask: Ask, returned: Returned) -> bytes:
         return _plain(ask, returned) or self._by_row(ask, returned)
 
-    def _by_row(self, ask: Ask, returned: Sequence[Any]) -> bytes:
+    def _by_row(self, ask: Ask, returned: Returned) -> bytes:
         rows: list[Prediction | None] = [None] * ask.rows
         errors = {}
         for index, row in enumerate(returned):
@@ -75,10 +76,11 @@ class Inference:
 
 def explain(error: BaseException) -> str:
     """An exception in a line, for people who do not see the log."""
-    return f"{type(error).__name__}: {error}"[:_REASON]
+    text = f"{type(error).__name__}: {error}"[:_REASON]
+    return text.encode(errors="replace").decode()
 
 
-def _plain(ask: Ask, returned: Sequence[Any]) -> bytes | None:
+def _plain(ask: Ask, returned: Returned) -> bytes | None:
     """The answer if all rows are plain labels that the wire can carry."""
     labels = plain_labels(returned)
     if labels is None:
@@ -89,7 +91,7 @@ def _plain(ask: Ask, returned: Sequence[Any]) -> bytes | None:
         return None
 
 
-def _inputs(ask: Ask, body: bytearray) -> np.ndarray[Any, Any] | list[Any]:
+def _inputs(ask: Ask, body: bytearray) -> Inputs:
     if ask.datatype in NUMBERS:
         return np.frombuffer(body, NUMBERS[ask.datatype]).reshape(ask.rows, *ask.shape)
     ends = accumulate(ask.sizes, initial=0)

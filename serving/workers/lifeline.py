@@ -29,6 +29,7 @@ class Lifeline:
         os.dup2(nothing, 0)
         os.close(nothing)
         os.dup2(2, 1)
+        sys.stdout = sys.stderr
 
     def settings(self, kind: type[S]) -> S:
         """The line of settings. Ends the process if there is none: the parent is gone."""

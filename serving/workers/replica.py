@@ -45,7 +45,10 @@ class Replica(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def send(self, batch: int, inputs: Sequence[Input]) -> None:
-        """Ask for predictions of `inputs` (one or more, of one datatype and shape), under a number of the caller's."""
+        """Ask for predictions of `inputs` (one or more, of one datatype and shape), under a number of the caller's.
+
+        Raises BadFrame if together they are over the limit of a frame.
+        """
         if self._transport is not None:
             self._transport.write(frames.ask(batch, inputs))
 

@@ -10,7 +10,7 @@ from signal import SIGTERM
 
 import msgspec
 
-from serving.workers.announcements import Announcement, line, read_request
+from serving.workers.announcements import Announcement, Restart, line, read_request
 from serving.workers.keeper import Keeper
 from serving.workers.lifeline import Lifeline, die_with
 from serving.workers.settings import READY, SupervisorStart
@@ -62,15 +62,19 @@ class Supervisor:
         for front_end in self._front_ends:
             front_end.write(line(announcement))
 
+    def _restart(self, request: Restart) -> None:
+        keeper = self._keepers.get(request.replica)
+        if keeper is not None:
+            keeper.restart(request.reason)
+
     async def _front_end(self, reader: StreamReader, writer: StreamWriter) -> None:
         """One front end: what is, then what changes; it may ask for a restart."""
         writer.writelines(line(announcement) for announcement in self._latest.values())
         self._front_ends.add(writer)
         try:
             async for text in reader:
-                request = read_request(text)
-                self._keepers[request.replica].restart(request.reason)
-        except (OSError, ValueError, KeyError, msgspec.MsgspecError) as error:
+                self._restart(read_request(text))
+        except (OSError, ValueError, msgspec.MsgspecError) as error:
             logger.warning("a front end sent garbage, or broke off: %r", error)
         finally:
             self._front_ends.discard(writer)
