@@ -9,7 +9,7 @@ from selector.decisions import Prediction
 from selector.errors import WindjammerError
 from serving.batching.controllers import AIMD
 from serving.batching.counters import Counters
-from serving.batching.flights import DEPTH, Flight, Flights, Replica
+from serving.batching.flights import AHEAD, Flights, Replica
 from serving.batching.queue import Expired, Queue, Work
 from serving.config import ModelConfig
 from serving.errors import ModelFailed, Overloaded
@@ -25,9 +25,9 @@ class Model:
     """Takes work for one model version and hands it in batches to the replicas; listens to them (a Listener).
 
     Idle replicas pull: whatever is asked in one turn of the loop leaves together, and whatever is asked
-    while all are busy waits for the first that is not. `objective` is in seconds, from asking to the answer. With
-    DEPTH batches in flight a query waits for at most DEPTH before its own, so each replica's controller is held
-    to objective / (DEPTH + 1). `clock` gives seconds; `call_soon` is that of the loop. One thread.
+    while all are busy waits for the first that is not. `objective` is in seconds, from asking to the answer. A query
+    waits for a batch in service (after a short one, sent ahead: AHEAD of the objective) before its own: each replica's
+    controller is held to half of what is left. `clock` gives seconds; `call_soon` is that of the loop. One thread.
     """
 
     def __init__(
@@ -75,10 +75,8 @@ class Model:
             self._expire(self._queue.expire(now))
             self._fail(waiter, ModelFailed(f"{self.key}: no worker is up"))
             return
-        if self._queue.waiting and self._outdated:
-            self._estimate()
         try:
-            self._queue.put(Work(input, deadline, waiter), now)
+            self._put(Work(input, deadline, waiter), now)
         except Overloaded as error:
             self.counters.refused += 1
             self._tell(waiter, Overloaded(f"{self.key}: {error}"))
@@ -89,7 +87,8 @@ class Model:
 
     def joined(self, replica: Replica) -> None:
         """A replica is ready: it takes what waits, and starts to learn its batch size."""
-        self._replicas[replica] = Flights(replica, AIMD(self._objective / (DEPTH + 1)))
+        ahead = self._objective * AHEAD
+        self._replicas[replica] = Flights(replica, AIMD((self._objective - ahead) / 2), ahead)
         self._dispatch()
 
     def told(self, replica: Replica, batch: int, predictions: Sequence[Prediction | ModelFailed]) -> None:
@@ -104,9 +103,9 @@ class Model:
         else:
             self._failed_in_a_row += 1
             if len(flight.works) > 1 and self._failed_in_a_row < BROKEN_AFTER:
-                self._halve(flight, error)
+                self._halve(flight.works, error)
                 return
-        if self._queue.waiting:
+        while self._queue.waiting and flights.idle:
             self._pull(flights)
         self._outdated = True
         self._deliver(flight.works, predictions)
@@ -128,34 +127,52 @@ class Model:
                 again.append(work)
         self._try_again(again, error)
 
+    def _put(self, work: Work, now: float) -> None:
+        queue = self._queue
+        if not queue.waiting and not any(self._replicas.values()):
+            queue.add(work)  # nothing is ahead of it, so no estimate can refuse for ever
+            return
+        if self._outdated:
+            self._estimate()
+        queue.put(work, now)
+
     def _dispatch(self) -> None:
         """Let replicas pull, those with the fewest batches in flight first."""
         self._dispatching = False
-        while self._queue.waiting and self._replicas:
-            flights = min(self._replicas.values(), key=len)
-            if len(flights) >= DEPTH:
+        while self._queue.waiting:
+            idle = [flights for flights in self._replicas.values() if flights.idle]
+            if not idle:
                 break
-            self._pull(flights)
+            self._pull(min(idle, key=len))
         self._outdated = True
 
     def _pull(self, flights: Flights) -> None:
         now = self._clock()
         works, expired = self._queue.take(flights.controller.limit, now)
         if works:
-            self.counters.sent(len(works))
-            flights.send(self.counters.batches, works, now)
+            self._send(flights, works, now)
         if expired:
             self._expire(expired)
 
+    def _send(self, flights: Flights, works: list[Work], now: float) -> None:
+        self.counters.sent(len(works))
+        try:
+            flights.send(self.counters.batches, works, now)
+        except WindjammerError as error:
+            failure = ModelFailed(f"{self.key}: {error}")
+            if len(works) > 1:
+                self._halve(works, failure)
+            else:
+                self._fail(works[0].waiter, failure)
+
     def _estimate(self) -> None:
-        """Tell the queue how long work takes now: rows in flight and rows waiting go at the rate of all replicas."""
+        """Tell the queue how long work takes now."""
         self._outdated = False
-        replicas = self._replicas.values()
-        rate = sum([flights.rate for flights in replicas])
-        if rate:
-            queue = self._queue
-            queue.pace = 1 / rate
-            queue.lag = sum([f.rows for f in replicas]) / rate + max([f.seconds for f in replicas])
+        queue, replicas = self._queue, self._replicas.values()
+        queue.ready = min([flights.done_at for flights in replicas])
+        queue.pace = 1 / sum([flights.rate for flights in replicas])
+        queue.service = min([flights.full.most for flights in replicas])
+        queue.room = sum([flights.room for flights in replicas])
 
     def _deliver(self, works: list[Work], predictions: Sequence[Prediction | ModelFailed]) -> None:
         key = self.key
@@ -168,12 +185,12 @@ class Model:
             except Exception:  # its siblings are still to hear of theirs
                 logger.exception("%s: a waiter raised", key)
 
-    def _halve(self, flight: Flight, error: ModelFailed) -> None:
+    def _halve(self, works: list[Work], error: ModelFailed) -> None:
         """One row may have spoilt the batch: try again in halves, down to single rows, so that it fails alone."""
-        company = (len(flight.works) + 1) // 2
-        for work in flight.works:
+        company = (len(works) + 1) // 2
+        for work in works:
             work.company = company
-        self._try_again(flight.works, error)
+        self._try_again(works, error)
 
     def _try_again(self, works: list[Work], error: ModelFailed) -> None:
         """Put work back into the queue; what has no time left fails, as Expired, with the error that it met."""
@@ -182,7 +199,7 @@ class Model:
         for work in works:
             if work.deadline > now:
                 self.counters.retried += 1
-                self._queue.put_back(work)
+                self._queue.add(work)
         self._dispatch()
         for work in late:
             self._fail(work.waiter, Expired(str(error)))
@@ -206,6 +223,6 @@ class Model:
 def _error_of_all(predictions: Sequence[Prediction | ModelFailed]) -> ModelFailed | None:
     """The error that a batch met as a whole: one object that stands for every row."""
     first = predictions[0]
-    if isinstance(first, ModelFailed) and all([prediction is first for prediction in predictions]):
+    if isinstance(first, ModelFailed) and all(prediction is first for prediction in predictions):
         return first
     return None

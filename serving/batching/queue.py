@@ -38,29 +38,34 @@ class Queue:
     deadline goes first, so none starves. A lane is two sorted lists, not a heap: work that comes in
     order (the usual case) is appended, a batch is a slice, and the place of a deadline is a bisection.
 
-    Whoever measures the model keeps two estimates up to date, in seconds: `pace`, the time that each row ahead
-    costs, and `lag`, from leaving the queue at once to the answer. Both 0, as at the start: nothing is refused
-    but for the bound.
+    Whoever measures the model keeps the estimates up to date: `ready`, when what is in flight will be done;
+    `pace`, the seconds that each row ahead costs; `service`, those of a batch. All 0 at the start: only the bound
+    refuses. `room` is what the next batches can hold: that many may wait whatever the estimates say, so
+    that batches fill, and what they take shows whether the estimates still hold.
     """
 
-    __slots__ = ("_bound", "_lanes", "lag", "pace", "waiting")
+    __slots__ = ("_bound", "_lanes", "pace", "ready", "room", "service", "waiting")
 
     def __init__(self, bound: int) -> None:
-        self.pace = 0.0
-        self.lag = 0.0
-        self._bound = bound
         self.waiting = 0
+        self.ready = 0.0
+        self.pace = 0.0
+        self.service = 0.0
+        self.room = 1
+        self._bound = bound
         self._lanes: dict[Kind, _Lane] = {}
 
     def put(self, work: Work, now: float) -> None:
-        """Let work wait. Raises Overloaded if the queue is full, or if the work ahead leaves it no time."""
+        """Let work wait. Raises Overloaded if the queue is full, or if what goes before leaves it no time."""
         waiting = self.waiting
-        if waiting and (waiting >= self._bound or now + self.lag + waiting * self.pace > work.deadline):
+        if waiting >= self._bound:
+            raise Overloaded(f"{waiting} queries wait, and no more may")
+        if waiting >= self.room and self._answer_at(waiting, now) > work.deadline:
             self._refuse(work.deadline, now)
-        self.put_back(work)
+        self.add(work)
 
-    def put_back(self, work: Work) -> None:
-        """Let work wait that had been admitted before, whatever the bound."""
+    def add(self, work: Work) -> None:
+        """Let work wait, whatever the bound and the estimates."""
         kind = (work.input.datatype, work.input.shape, work.company)
         lane = self._lanes.get(kind)
         if lane is None:
@@ -89,16 +94,16 @@ class Queue:
             del self._lanes[lane.kind]
         return works
 
+    def _answer_at(self, ahead: int, now: float) -> float:
+        return max(now, self.ready) + ahead * self.pace + self.service
+
     def _refuse(self, deadline: float, now: float) -> None:
         """Raise, unless enough of what waits has a later deadline."""
-        if self.waiting >= self._bound:
-            raise Overloaded(f"{self.waiting} queries wait, and no more may")
         ahead = sum([lane.ahead(deadline) for lane in self._lanes.values()])
-        wait = self.lag + ahead * self.pace
-        if ahead and now + wait > deadline:
-            raise Overloaded(
-                f"an answer would take about {wait * 1e3:.0f} ms, {(deadline - now) * 1e3:.0f} ms are left"
-            )
+        answer_at = self._answer_at(ahead, now)
+        if ahead >= self.room and answer_at > deadline:
+            wait, left = (answer_at - now) * 1e3, (deadline - now) * 1e3
+            raise Overloaded(f"an answer would take about {wait:.0f} ms, {left:.0f} ms are left")
 
 
 class _Lane:
