@@ -26,6 +26,13 @@ class UnknownApplication(WindjammerError):
     phrase = "Unknown application"
 
 
+class UnknownModel(WindjammerError):
+    """No deployed model of that name and version."""
+
+    status = 404
+    phrase = "Unknown model"
+
+
 class UnknownQueryId(WindjammerError):
     """The application made no decision of that id, or it is no longer kept."""
 

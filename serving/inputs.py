@@ -113,6 +113,7 @@ class NumberDecoder:
         self._scalar = json.Decoder(number.json).decode
         self._flat = json.Decoder(list[number.json]).decode  # type: ignore[name-defined]
         self._nested = json.Decoder(_nested(number.json, len(spec.shape))).decode
+        self._read = self._read_values if spec.shape else self._read_one
         self._dtype = np.dtype(f"<{number.code}")
         self._parser = simdjson.Parser()
 
@@ -130,14 +131,17 @@ class NumberDecoder:
             data = self._packed([self._fitting(place, value) for place, value in enumerate(values)])
         return Input(self.spec.datatype, shape, data)
 
-    def _read(self, text: bytes) -> tuple[Sequence[float], tuple[int, ...]]:
+    def _read_one(self, text: bytes) -> tuple[Sequence[float], tuple[int, ...]]:
+        return (self._scalar(text),), ()
+
+    def _read_values(self, text: bytes) -> tuple[Sequence[float], tuple[int, ...]]:
         """The values in C order, and the shape."""
         spec = self.spec
-        if not spec.shape:
-            return (self._scalar(text),), ()
         if len(spec.shape) > 1 and text[1:].lstrip(b" \t\r\n").startswith(b"["):
             return self._unnested(self._nested(text))
         values: list[float] = self._flat(text)
+        if len(values) == self._size and not self._free:
+            return values, spec.shape
         shape = self._shape_of(len(values))
         if shape is None:
             raise InvalidInput(f"expected {spec}, got {len(values)} values")

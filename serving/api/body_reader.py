@@ -45,7 +45,7 @@ class BodyReader(Generic[B]):
         return self._decode_input(bytes(text))
 
     def _read_long(self, body: bytes) -> tuple[B, Input] | None:
-        """The same, but msgspec does not go through a long list: that is cut out, and the rest read with [] in its place.
+        """The same, without msgspec's going through a long list: that is cut out, and the rest read with [] in place.
 
         Cut at the only `[` of the body. If the rest is valid, and its input is a list, then that list is
         the one that was put in, for there is no other `[`; and JSON stays valid, and keeps its

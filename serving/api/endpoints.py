@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
 from msgspec import UNSET, Raw, json
 
@@ -13,31 +13,14 @@ from serving.api.body_reader import BodyReader
 from serving.api.errors import failed
 from serving.api.requests import feedback_request, predict_request, update_request
 from serving.api.responses import Endpoint, Respond, Response
-from serving.config import ApplicationConfig
 from serving.errors import BadRequest
 from serving.inputs import Decode, decoder
-from serving.values import ObserveReply, ObserveRequest, PredictReply, PredictRequest, Reply, UpdateRequest
+from serving.values import ObserveReply, ObserveRequest, PredictReply, Reply, UpdateRequest
+
+if TYPE_CHECKING:
+    from serving.application import Application
 
 _encode = json.Encoder().encode
-
-
-class Application(Protocol):
-    """What stands behind the endpoints. `reply` is called once, maybe at once, and nothing is raised."""
-
-    name: str
-    config: ApplicationConfig
-
-    def predict(self, request: PredictRequest, reply: Reply) -> None:
-        """Answer a query."""
-
-    def observe(self, request: ObserveRequest, reply: Reply) -> None:
-        """Learn from feedback about decisions."""
-
-    def update(self, request: UpdateRequest, reply: Reply) -> None:
-        """Learn from a labelled input."""
-
-    def state(self, user: str | None) -> dict[str, Any]:
-        """What the policy knows of a user, or of all, for people."""
 
 
 def endpoints(application: Application, max_timeout: float) -> dict[str, Endpoint]:

@@ -22,12 +22,15 @@ class Failure(Struct, frozen=True, gc=False):
     cause: str
 
 
+UNEXPECTED = Failure(WindjammerError.phrase, "Something went wrong in the server; its log says what")
+
+
 def failure(error: Exception) -> Failure:
     """What the client is told. Anything that is not ours is logged with its traceback, and told to nobody."""
     if isinstance(error, WindjammerError):
         return Failure(error.phrase, str(error) or error.phrase)
     logger.error("unexpected error", exc_info=error)
-    return Failure(WindjammerError.phrase, "Something went wrong in the server; its log says what")
+    return UNEXPECTED
 
 
 def failed(error: Exception) -> Response:

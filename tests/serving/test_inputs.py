@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import struct
+from collections.abc import Callable
 
 import msgspec
 import numpy as np
@@ -49,28 +50,30 @@ def padded(text: str) -> str:
         ("FP64", "d", [0.1, 1.7976931348623157e308]),
     ],
 )
-def test_numbers_become_little_endian_values(datatype, code, values, write):
+def test_numbers_become_little_endian_values(
+    datatype: str, code: str, values: list[float], write: Callable[[str], str]
+) -> None:
     assert decode(datatype, (2,), write(json.dumps(values))) == Input(datatype, (2,), struct.pack(f"<2{code}", *values))
 
 
-def test_booleans_become_bytes():
+def test_booleans_become_bytes() -> None:
     assert decode("BOOL", (3,), "[true, false, true]").data == b"\1\0\1"
 
 
-def test_every_numeric_datatype_has_the_width_that_numpy_gives_it():
+def test_every_numeric_datatype_has_the_width_that_numpy_gives_it() -> None:
     widths = {"BOOL": 1, "UINT8": 1, "INT8": 1, "UINT16": 2, "INT16": 2, "FP16": 2, "UINT32": 4, "INT32": 4, "FP32": 4}
     for datatype in DATATYPES[:-2]:
         text = "[true]" if datatype == "BOOL" else "[1]"
         assert len(decode(datatype, (1,), text).data) == widths.get(datatype, 8)
 
 
-def test_numbers_may_be_nested_as_the_shape_says_or_flat():
+def test_numbers_may_be_nested_as_the_shape_says_or_flat() -> None:
     nested, flat = (decode("FP32", (2, 3), text) for text in ("[ [1,2,3],[4,5,6]]", "[1,2,3,4,5,6]"))
     assert nested == flat
     assert np.frombuffer(nested.data, "<f4").tolist() == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_number_without_a_shape_is_written_alone():
+def test_a_number_without_a_shape_is_written_alone() -> None:
     assert decode("FP64", (), "2.5") == Input("FP64", (), struct.pack("<d", 2.5))
 
 
@@ -85,7 +88,7 @@ def test_a_number_without_a_shape_is_written_alone():
         ((2, -1, 2), "[[[1,2]],[[3,4]]]", (2, 1, 2)),
     ],
 )
-def test_minus_one_is_any_length(shape, text, got):
+def test_minus_one_is_any_length(shape: tuple[int, ...], text: str, got: tuple[int, ...]) -> None:
     assert decode("FP32", shape, text).shape == got
 
 
@@ -123,48 +126,50 @@ def test_minus_one_is_any_length(shape, text, got):
         ("JSON", (), "18446744073709551616", "at most 64 bits"),
     ],
 )
-def test_what_does_not_fit_is_refused_saying_what_was_expected_and_what_came(datatype, shape, text, says):
+def test_what_does_not_fit_is_refused_saying_what_was_expected_and_what_came(
+    datatype: str, shape: tuple[int, ...], text: str, says: str
+) -> None:
     assert says in refusal(datatype, shape, text)
 
 
-def test_a_long_input_is_refused_with_the_same_words():
+def test_a_long_input_is_refused_with_the_same_words() -> None:
     text = json.dumps([1.0] * 500 + ["x"])
     assert "got `str` - at `$[500]`" in refusal("FP32", (501,), text)
     assert "got 501 values" in refusal("FP32", (500,), json.dumps([1.0] * 501))
     assert "got 1e+39 at [500]" in refusal("FP32", (501,), json.dumps([1.0] * 500 + [1e39]))
 
 
-def test_lists_hidden_in_a_long_flat_list_are_found():
+def test_lists_hidden_in_a_long_flat_list_are_found() -> None:
     hidden = json.dumps([[], [1, 2], *[1.0] * 500])
     assert "got `array`" in refusal("FP32", (502,), hidden)
 
 
-def test_an_integer_may_be_written_as_a_float():
+def test_an_integer_may_be_written_as_a_float() -> None:
     assert decode("INT32", (2,), "[1.0, -2e3]") == decode("INT32", (2,), "[1, -2000]")
 
 
-def test_bytes_are_the_text_in_utf8():
+def test_bytes_are_the_text_in_utf8() -> None:
     assert decode("BYTES", (), '"caf\\u00e9"') == Input("BYTES", (), "café".encode())
 
 
-def test_json_is_the_same_input_whatever_the_order_of_keys():
+def test_json_is_the_same_input_whatever_the_order_of_keys() -> None:
     one, other = decode("JSON", (), '{"b": [1, null], "a": "x"}'), decode("JSON", (), '{"a":"x","b":[1,null]}')
     assert one == other
     assert msgspec.msgpack.decode(one.data) == {"a": "x", "b": [1, None]}
 
 
-def test_deep_nesting_is_refused():
+def test_deep_nesting_is_refused() -> None:
     deep = "[" * 100_000 + "]" * 100_000
     assert "recursion" in refusal("JSON", (), deep)
     assert "expected FP32" in refusal("FP32", (2, 2), deep)
 
 
-def test_bytes_and_json_have_no_shape():
+def test_bytes_and_json_have_no_shape() -> None:
     with pytest.raises(ValueError, match="no shape"):
         InputSpec("BYTES", (3,))
 
 
-def test_parsers_are_reused_after_a_failure():
+def test_parsers_are_reused_after_a_failure() -> None:
     read = decoder(InputSpec("FP32", (500,)))
     good, bad = json.dumps([1.5] * 500).encode(), json.dumps([1.5] * 499 + [None]).encode()
     for _ in range(3):
@@ -215,7 +220,9 @@ def outcome(datatype: str, text: bytes) -> Input | None:
     st.sampled_from(["", " ", "\n\t", ","]),
 )
 @settings(max_examples=400, deadline=None)
-def test_the_fast_way_accepts_and_refuses_as_the_slow_way_does(datatype, numbers, trailing):
+def test_the_fast_way_takes_and_refuses_what_the_slow_way_does(
+    datatype: str, numbers: list[str], trailing: str
+) -> None:
     text = ("[" + ",".join(numbers) + trailing + "]").encode()
     long = text[:1] + b" " * LONG + text[1:]
     assert outcome(datatype, text) == outcome(datatype, long)
@@ -223,7 +230,7 @@ def test_the_fast_way_accepts_and_refuses_as_the_slow_way_does(datatype, numbers
 
 @given(st.lists(st.floats(width=16, allow_nan=False, allow_infinity=False), min_size=1, max_size=300))
 @settings(deadline=None)
-def test_floats_survive_exactly(values):
+def test_floats_survive_exactly(values: list[float]) -> None:
     data = decode("FP16", (-1,), json.dumps(values)).data
     back = struct.unpack(f"<{len(values)}e", data)
     assert [(v, math.copysign(1, v)) for v in back] == [(v, math.copysign(1, v)) for v in values]
