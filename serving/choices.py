@@ -32,7 +32,7 @@ def read_policy(value: object, task: Task, models: Mapping[str, str], where: str
 
 def read_loss(value: object, task: Task, where: str) -> Loss:
     """The loss that `value` names; it must suit `task`. Raises ConfigError."""
-    kinds = {str(kind.__struct_config__.tag): kind for kind in get_args(AnyLoss)}
+    kinds: dict[str, type[Loss]] = {str(kind.__struct_config__.tag): kind for kind in get_args(AnyLoss)}
     kind, settings = _chosen("loss", value, kinds, where)
     name = str(kind.__struct_config__.tag)
     if name not in LOSSES[task]:

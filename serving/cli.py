@@ -91,9 +91,10 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any that is free.")] = 8000,
     log_level: Level = LogLevel.info,
 ) -> None:
-    """Serve the applications in CONFIG until interrupted.
+    """Serve the applications in CONFIG until Ctrl-C or SIGTERM.
 
-    SIGTERM or Ctrl-C: no more queries, those under way are answered, everything is written, the workers end.
+    Then no more queries are taken, those under way are answered,
+    everything is written, and the workers end.
     """
     _log_to_stderr(log_level)
     configuration = _load(config)
@@ -108,17 +109,21 @@ def serve(
 @app.command(epilog="Example: [bold]windjammer demo --serve[/bold]")
 def demo(
     serve: Annotated[bool, typer.Option("--serve", help="Leave the server up at the end.")] = False,
+    queries: Annotated[int, typer.Option(help="How many images each policy gets.")] = 6000,
+    seed: Annotated[int, typer.Option(help="Another seed draws other images.")] = 0,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.", show_default="any that is free")] = None,
     log_level: Level = LogLevel.warning,
 ) -> None:
     """Show the whole loop on handwritten digits, in at most three minutes.
 
-    Trains five models, serves them, streams images at three policies, breaks the best model for a while, kills the
-    server and starts it again. Exits with 1 if anything that it claims does not hold.
+    Trains five models, serves them, streams images at three policies,
+    breaks the best model for a while, kills the server and starts it again.
+    Exits with 1 if anything that it claims does not hold.
     """
     _log_to_stderr(log_level)
     from serving.demo import run
 
-    run(serve=serve)
+    raise typer.Exit(run(queries=queries, seed=seed, port=port, serve=serve))
 
 
 @app.command(epilog="Example: [bold]windjammer models --url http://127.0.0.1:8000[/bold]")
@@ -164,3 +169,7 @@ def _log_to_stderr(level: LogLevel) -> None:
     logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     for library in ("alembic", "httpx"):  # at level info they tell each step that they take
         logging.getLogger(library).setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
+if __name__ == "__main__":
+    main()

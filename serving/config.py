@@ -184,7 +184,7 @@ def _chosen_models(value: object, models: Mapping[str, ModelConfig], where: str)
     return {name: models[name].key for name in names}
 
 
-def _input(table: object, where: str) -> InputSpec:
+def _input(table: Table, where: str) -> InputSpec:
     spec = read(InputSpec, table, where)
     check_choice("datatype", spec.datatype, DATATYPES, f"{where} datatype")
     if any(size < -1 for size in spec.shape):

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 from msgspec import json
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -44,7 +45,7 @@ def fetch(url: str, kind: str) -> list[dict[str, Any]]:
 
 def _table(kind: str, rows: Sequence[dict[str, Any]]) -> Table:
     columns = list(dict.fromkeys(column for row in rows for column in row))
-    table = Table(*(column.replace("_", " ") for column in columns), title=kind)
+    table = Table(*(column.replace("_", " ") for column in columns), title=kind, box=SIMPLE_HEAD, collapse_padding=True)
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
     return table

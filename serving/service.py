@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from feedback_store.contract import Applied, Log, Pending
 from feedback_store.opening import open_log
+from feedback_store.ownership import held_alone
 from feedback_store.recovery import recover
 from feedback_store.spool import Spool
 from feedback_store.writer import Writer
@@ -78,7 +79,8 @@ class Service:
     async def _start(self) -> None:
         loop = asyncio.get_running_loop()
         config = self.config
-        folder = _spool_folder(config)
+        folder = spool_folder(config)
+        self._running.enter_context(held_alone(folder))
         log = open_log(config.store.url)
         recovered = recover(log, folder)
         if recovered:
@@ -154,7 +156,7 @@ def _inputs(config: Config) -> dict[str, tuple[str, tuple[int, ...]]]:
     return {key: (a.input.datatype, a.input.shape) for a in config.applications.values() for key in a.models}
 
 
-def _spool_folder(config: Config) -> Path:
+def spool_folder(config: Config) -> Path:
     """Beside an SQLite file, else beside the configuration."""
     sqlite, _, path = config.store.url.partition(":///")
     return Path(f"{path}-spool") if sqlite == "sqlite" else config.folder / "windjammer-spool"

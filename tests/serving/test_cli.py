@@ -88,11 +88,8 @@ def test_an_unknown_command_is_a_usage_error(tmp_path: Path) -> None:
 def test_models_are_listed_as_a_table(server: str) -> None:
     result = CliRunner().invoke(app, ["models", "--url", server])
     assert result.exit_code == 0
-    lines = [line.split("│") for line in result.output.splitlines() if "svm:1" in line or "cnn:2" in line]
-    assert [[cell.strip() for cell in line[1:-1]] for line in lines] == [
-        ["svm:1", "True", "3.142"],
-        ["cnn:2", "False", ""],
-    ]
+    rows = [line.split() for line in result.output.splitlines() if ":" in line]
+    assert rows == [["svm:1", "True", "3.142"], ["cnn:2", "False"]]
 
 
 def test_models_are_listed_as_json(server: str) -> None:

@@ -10,8 +10,9 @@ from selector.losses import Absolute, LogLoss, Squared, ZeroOne
 from selector.policies import Exp3, Exp4, Static
 from serving.checks import RESERVED_NAMES
 from serving.choices import policy_kinds
-from serving.config import Config, ConfigError, ServerConfig, StoreConfig, load, parse
+from serving.config import Config, ServerConfig, StoreConfig, load, parse
 from serving.inputs import InputSpec
+from serving.settings import ConfigError
 
 FOLDER = Path("/srv/digits")
 
