@@ -1,0 +1,36 @@
+"""One server at a time: whoever serves from a store holds it alone, until it ends in any way."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from selector.errors import WindjammerError
+
+
+class StoreInUse(WindjammerError):
+    """Another server works on the store: two would give one id to two decisions, and miss each other's feedback."""
+
+    status = 503
+    phrase = "Store in use"
+
+
+@contextmanager
+def held_alone(root: Path) -> Iterator[None]:
+    """Hold the store whose spools are under `root`, a folder of this machine. Raises StoreInUse."""
+    root.mkdir(parents=True, exist_ok=True)
+    lock = os.open(root / "server", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise StoreInUse(
+            f"another server is running on {root.parent}; stop it, or give this one another store"
+        ) from None
+    try:
+        yield
+    finally:
+        os.close(lock)

@@ -1,0 +1,89 @@
+"""What is read back of decisions and events: statements, and their rows as values."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import CompoundSelect, Connection, Row, Select, null, select, union_all
+
+from feedback_store.joining import Known
+from feedback_store.tables import NOT_FEEDBACK, decisions, events, joins
+from selector.decisions import Decision, Entry, Event, Feedback, decode_decision, decode_event
+
+PAGE = 500
+"""Entries, and query ids, in one statement: about 150 kB of rows at once."""
+
+LARGEST_QUERY = 2**63 - 1
+
+_ENTRY = select(events.c.position, events.c.user, events.c.at, events.c.payload)
+_DECISION = select(decisions.c.payload)
+_DECISIONS = select(decisions.c.query, decisions.c.payload)
+_KNOWN = (
+    select(decisions.c.query, decisions.c.payload, joins.c.position, events.c.payload.label("feedback"))
+    .outerjoin_from(decisions, joins, joins.c.query == decisions.c.query)
+    .outerjoin(events, events.c.position == joins.c.position)
+)
+
+
+def decision(connection: Connection, application: str, query: int) -> Decision | None:
+    """The decision of that id in this application."""
+    if not 0 <= query <= LARGEST_QUERY:
+        return None
+    statement = _DECISION.where(decisions.c.query == query, decisions.c.application == application)
+    payload = connection.execute(statement).scalar_one_or_none()
+    return None if payload is None else decode_decision(payload)
+
+
+def query_of(connection: Connection, application: str, client: str) -> int | None:
+    """The query id of the decision with that client id."""
+    statement = select(decisions.c.query).where(
+        decisions.c.application == application, decisions.c.client == client, decisions.c.client.is_not(null())
+    )
+    return connection.execute(statement).scalar_one_or_none()
+
+
+def known(connection: Connection, queries: Collection[int]) -> dict[int, Known]:
+    """Those of the decisions that are stored, with the feedback that they have."""
+    return {
+        row.query: Known(decode_decision(row.payload), row.position, _feedback(row.feedback))
+        for row in _of_queries(connection, _KNOWN, queries)
+    }
+
+
+def page(connection: Connection, application: str, after: int, user: str | None) -> Sequence[Entry]:
+    """At most `PAGE` entries at positions greater than `after`, in order, with their decisions."""
+    rows = connection.execute(entries_after(after, application, user)).all()
+    pairs = [(row, decode_event(row.payload)) for row in rows]
+    queries = {query for _, event in pairs if isinstance(event, Feedback) for query in event.queries}
+    found = {row.query: decode_decision(row.payload) for row in _of_queries(connection, _DECISIONS, queries)}
+    return [_entry(application, row, event, found) for row, event in pairs]
+
+
+def entries_after(position: int, application: str, user: str | None) -> Select[Any] | CompoundSelect[Any]:
+    """The statement for a page: its time does not grow with the log."""
+    every = _ENTRY.where(events.c.application == application, events.c.position > position)
+    in_order = every.order_by(events.c.position).limit(PAGE)
+    if user is None:
+        return in_order
+    # Two indexes, each read in order from `position`, and merged.
+    own = in_order.where(events.c.user == user)
+    about_application = in_order.where(NOT_FEEDBACK, events.c.user.is_(null()))
+    both = union_all(own.subquery().select(), about_application.subquery().select())
+    return both.order_by("position").limit(PAGE)
+
+
+def _of_queries(connection: Connection, statement: Select[Any], queries: Collection[int]) -> Iterator[Row[Any]]:
+    ids = sorted(query for query in queries if 0 <= query <= LARGEST_QUERY)
+    for start in range(0, len(ids), PAGE):
+        yield from connection.execute(statement.where(decisions.c.query.in_(ids[start : start + PAGE])))
+
+
+def _entry(application: str, row: Row[Any], event: Event, found: Mapping[int, Decision]) -> Entry:
+    decided = tuple(found[query] for query in event.queries) if isinstance(event, Feedback) else ()
+    return Entry(row.position, application, row.user, row.at, event, decided)
+
+
+def _feedback(payload: bytes | None) -> Feedback | None:
+    event = None if payload is None else decode_event(payload)
+    return event if isinstance(event, Feedback) else None

@@ -1,0 +1,27 @@
+"""A store has one server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from feedback_store.ownership import StoreInUse, held_alone
+
+
+def test_a_second_server_is_refused_and_told_which_folder(tmp_path: Path) -> None:
+    with held_alone(tmp_path / "spool"):
+        with (
+            pytest.raises(StoreInUse, match=f"another server is running on {tmp_path}"),
+            held_alone(tmp_path / "spool"),
+        ):
+            pytest.fail("two servers on one store")
+        with held_alone(tmp_path / "other"):
+            pass
+
+
+def test_the_next_server_may_have_it_when_the_first_has_ended(tmp_path: Path) -> None:
+    with held_alone(tmp_path):
+        pass
+    with held_alone(tmp_path):
+        pass
