@@ -169,7 +169,7 @@ class Application:
         """Keep a prediction that missed the answer for the feedback."""
         recent = self.recents.get(gathering.query.id)
         if recent is not None:
-            recent.late[model] = prediction
+            recent.late = {**(recent.late or {}), model: prediction}
 
     def cached(self, model: str, asked: Input) -> Prediction | None:
         """What a model is known to say of an input, in terms of the application's classes."""
@@ -200,7 +200,7 @@ class Application:
             shadows,
         )
         self.around.writer.record(Row(query.id, self.name, query.user, gathering.client_id, encode(decision)))
-        self.recents.add(query.id, Recent(query.user, gathering.input, tuple(predictions), {}), gathering.client_id)
+        self.recents.add(query.id, Recent(query.user, gathering.input, tuple(predictions)), gathering.client_id)
         return decision
 
     def _shadows(self, gathering: Gathering) -> tuple[Selection, ...]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import Protocol
+
+
+ROOM = 256
+"""Entries that are always kept until their time: fewer are not worth looking through."""
 
 
 class Expiring(Protocol):
@@ -35,6 +39,7 @@ class Deadlines:
         self._call_later = call_later
         self._heap: list[tuple[float, int, Expiring]] = []
         self._order = count()
+        self._room = ROOM
         self._armed_for = float("inf")
         self._timer: Timer | None = None
 
@@ -43,6 +48,8 @@ class Deadlines:
 
     def add(self, deadline: float, expiring: Expiring) -> None:
         """Watch `expiring` until it is finished or `deadline` has come."""
+        if len(self._heap) >= self._room:
+            self._let_go()
         heappush(self._heap, (deadline, next(self._order), expiring))
         if deadline < self._armed_for:
             self._arm(deadline)
@@ -53,6 +60,12 @@ class Deadlines:
         if self._timer is not None:
             self._timer.cancel()
 
+    def _let_go(self) -> None:
+        """Free what has finished before its time; each entry that is looked at has been paid for by one added."""
+        self._heap = [entry for entry in self._heap if not entry[2].finished]
+        heapify(self._heap)
+        self._room = max(ROOM, 2 * len(self._heap))
+
     def _arm(self, deadline: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -62,8 +75,7 @@ class Deadlines:
     def _fire(self) -> None:
         self._armed_for, self._timer = float("inf"), None
         now = self._clock()
-        heap = self._heap
-        while heap and (heap[0][2].finished or heap[0][0] <= now):
+        while (heap := self._heap) and (heap[0][2].finished or heap[0][0] <= now):
             expiring = heappop(heap)[2]
             if not expiring.finished:
                 expiring.expire()

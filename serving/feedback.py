@@ -113,7 +113,7 @@ class FeedbackPath:
         recent = application.recents.get(query)
         if recent is None:
             return {}
-        joined = dict(recent.late)
+        joined = dict(recent.late or {})
         for model in application.models:
             if model not in recent.predicted and model not in joined:
                 prediction = application.cached(model, recent.input)

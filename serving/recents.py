@@ -17,7 +17,7 @@ class Recent(Struct, gc=False):
     user: str | None
     input: Input
     predicted: tuple[str, ...]
-    late: dict[str, Prediction]
+    late: dict[str, Prediction] | None = None
 
 
 class Recents:

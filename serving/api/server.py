@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 from math import ceil
 from typing import TYPE_CHECKING
@@ -49,6 +50,12 @@ def run(service: Service, host: str, port: int) -> None:
         raise
 
 
+def _settle() -> None:
+    """What is there at the start stays: from now on the garbage collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
 class AddressTaken(WindjammerError):
     """The server cannot listen there."""
 
@@ -86,8 +93,9 @@ class Start:
         async def send_unless_failed(message: Message) -> None:
             if message["type"] == failed["type"]:
                 failed.update(message)
-            else:
-                await send(message)
+                return
+            _settle()
+            await send(message)
 
         try:
             await self.app(scope, receive, send_unless_failed)

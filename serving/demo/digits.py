@@ -57,9 +57,9 @@ def question(held_out: Digits, seed: int, index: int) -> Question:
 
 
 def perturbed(image: Images, rng: np.random.Generator) -> NDArray[Any]:
-    """The image `[784]` moved by up to half a pixel each way, with noise (sd .05) on every pixel."""
+    """The image `[784]` moved by up to half a pixel each way, its ink lighter or darker by noise (sd 15%)."""
     square = image.reshape(28, 28)
     for axis, distance in enumerate(rng.uniform(-0.5, 0.5, 2).astype(np.float32)):
         square = (1 - abs(distance)) * square + abs(distance) * np.roll(square, int(np.sign(distance)), axis)
     noise = rng.standard_normal(PIXELS, dtype=np.float32)
-    return np.clip(square.ravel() + np.float32(0.05) * noise, 0, 1)
+    return np.clip(square.ravel() * (1 + np.float32(0.15) * noise), 0, 1)

@@ -11,7 +11,7 @@ from serving.demo.digits import Images
 
 
 class Logistic:
-    """Multinomial logistic regression. `weights` is the path of an npz with `coefficients` [10, 784] and `intercepts` [10]."""
+    """Multinomial logistic regression. `weights` is the path of an npz: `coefficients` [10, 784], `intercepts` [10]."""
 
     def __init__(self, device: str, weights: str) -> None:  # noqa: ARG002 (numpy has one device)
         saved = np.load(weights)

@@ -14,9 +14,10 @@ STAGES = ("before", "during", "after")
 class Outcome(Struct, frozen=True):
     """One question, answered, and its truth, acknowledged.
 
-    `models` is what each model that was asked said. `seconds` is from sending the query to its answer;
-    `repeats` counts requests that had to be sent again because the connection was lost;
-    `duplicate` tells that the truth had been taken, and only the acknowledgement was lost.
+    `sure` is None where the application has no target error. `models` is what each model that was
+    asked said. `seconds` is from sending the query to its answer; `repeats` counts requests that had to be
+    sent again because the connection was lost; `duplicate` tells that the truth had been taken, and
+    only the acknowledgement was lost.
     """
 
     application: str
@@ -25,6 +26,7 @@ class Outcome(Struct, frozen=True):
     query: str
     output: int
     default: bool
+    sure: bool | None
     models: dict[str, int]
     seconds: float
     repeats: int = 0
@@ -75,6 +77,16 @@ def answer_error(outcomes: Iterable[Outcome]) -> Share:
 def default_share(outcomes: Iterable[Outcome]) -> Share:
     """Default answers among all."""
     return share(outcome.default for outcome in outcomes)
+
+
+def sure_share(outcomes: Iterable[Outcome]) -> Share:
+    """Sure answers among those of which that is known."""
+    return share(outcome.sure for outcome in outcomes if outcome.sure is not None)
+
+
+def sure_error(outcomes: Iterable[Outcome]) -> Share:
+    """Wrong answers among the sure ones."""
+    return share(outcome.output != outcome.label for outcome in outcomes if outcome.sure)
 
 
 def model_error(outcomes: Iterable[Outcome], model: str) -> Share:

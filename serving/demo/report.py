@@ -4,66 +4,76 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from serving.demo.claims import Claim
 from serving.demo.evidence import Evidence
-from serving.demo.outcomes import STAGES, answer_error, default_share, model_error, quantile
+from serving.demo.outcomes import (
+    STAGES,
+    Outcome,
+    answer_error,
+    default_share,
+    model_error,
+    quantile,
+    sure_error,
+    sure_share,
+)
 
 
 def print_report(console: Console, evidence: Evidence, claims: Sequence[Claim]) -> None:
     """Print all tables, and what was checked."""
     for table in (_models(evidence), _policies(evidence), _trust(evidence)):
         console.print(table)
-        console.print()
     console.print(_rate(evidence), highlight=False)
     console.print("\n[bold]What was checked[/bold]")
     for claim in claims:
-        mark = "[green]holds [/green]" if claim.holds else "[red]FAILS [/red]"
-        console.print(f"  {mark} {claim.sentence}: {claim.figures}", highlight=False)
+        mark = "[green]holds[/green]" if claim.holds else "[red]FAILS[/red]"
+        console.print(f"  {mark}  {escape(claim.sentence)}: {escape(claim.figures)}", highlight=False, soft_wrap=True)
 
 
 def _models(evidence: Evidence) -> Table:
-    table = _table(
-        "Models: share of wrong predictions", "model", "runtime", "trained in", *STAGES, "overall", "mean batch"
-    )
-    for trained in sorted(
-        evidence.trained, key=lambda trained: model_error(evidence.judged("before"), trained.model).value
-    ):
+    table = _table("Models: wrong predictions before, during and after the failure")
+    for name in ("model", "runtime", "trained in", *STAGES, "overall", "mean batch"):
+        table.add_column(name, justify="left" if name in ("model", "runtime") else "right")
+    for trained in evidence.trained:
         errors = [str(model_error(evidence.judged(stage), trained.model)) for stage in (*STAGES, None)]
         batch = evidence.batches.get(trained.model)
-        name = f"{trained.model} [red](fails)[/red]" if trained.model == evidence.best else trained.model
-        table.add_row(
-            name, trained.runtime, f"{trained.seconds:.1f} s", *errors, "-" if batch is None else f"{batch:.1f}"
-        )
+        mean_batch = "-" if batch is None else f"{batch:.1f}"
+        table.add_row(trained.model, trained.runtime, f"{trained.seconds:.1f} s", *errors, mean_batch)
     return table
 
 
 def _policies(evidence: Evidence) -> Table:
-    defaults = [f"default {stage}" for stage in STAGES]
-    table = _table(
-        "Policies: share of wrong answers (default outputs aside), share of default outputs, latency of predict",
-        *("application", "policy", *STAGES, *defaults, "p50", "p99"),
-    )
-    journal = evidence.journal
+    table = _table("Policies: wrong answers (default outputs aside), latency of predict")
+    for name in ("policy", "stage", "wrong", "sure", "wrong if sure", "default", "p50 ms", "p99 ms"):
+        table.add_column(name, justify="left" if name in ("policy", "stage") else "right")
     for application, policy in evidence.policies.items():
-        errors = [str(answer_error(journal.of(stage, application))) for stage in STAGES]
-        shares = [str(default_share(journal.of(stage, application))) for stage in STAGES]
-        seconds = [outcome.seconds for outcome in journal.of(application=application) if outcome.repeats == 0]
-        latencies = [f"{quantile(seconds, q) * 1e3:.1f} ms" for q in (0.5, 0.99)]
-        table.add_row(application, policy, *errors, *shares, *latencies)
+        for stage in STAGES:
+            outcomes = evidence.journal.of(stage, application)
+            table.add_row(policy if stage == STAGES[0] else "", stage, *_measures(outcomes))
+        table.add_section()
     return table
 
 
+def _measures(outcomes: list[Outcome]) -> list[str]:
+    shares = [measure(outcomes) for measure in (answer_error, sure_share, sure_error, default_share)]
+    seconds = [outcome.seconds for outcome in outcomes if outcome.repeats == 0]
+    return [*map(str, shares), *(f"{quantile(seconds, q) * 1e3:.1f}" for q in (0.5, 0.99))]
+
+
 def _trust(evidence: Evidence) -> Table:
+    table = _table("Trust: each model's weight at the end of a stage")
+    table.add_column("model")
     learning = [application for application, policy in evidence.policies.items() if policy != "majority_vote"]
-    columns = [f"{evidence.policies[application]} {stage}" for application in learning for stage in STAGES]
-    table = _table("Trust: each model's weight at the end of the stage", "model", *columns)
+    for application in learning:
+        for stage in STAGES:
+            table.add_column(f"{evidence.policies[application]}\n{stage}", justify="right")
     for trained in evidence.trained:
-        model = trained.model
-        weights = [evidence.weights[stage][application][model] for application in learning for stage in STAGES]
-        table.add_row(model, *(f"{weight:.3f}" for weight in weights))
+        weights = [evidence.weights[stage][application] for application in learning for stage in STAGES]
+        table.add_row(trained.model, *(f"{weight[trained.model]:.3f}" for weight in weights))
     return table
 
 
@@ -72,9 +82,5 @@ def _rate(evidence: Evidence) -> str:
     return f"{requests:,} requests (predict and observe) in {seconds:.1f} s: {requests / seconds:,.0f} requests/s"
 
 
-def _table(title: str, first: str, *others: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold")
-    table.add_column(first)
-    for name in others:
-        table.add_column(name, justify="left" if name in ("policy", "runtime") else "right")
-    return table
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import socket
 import subprocess
@@ -15,6 +16,8 @@ import psutil
 
 from selector.errors import WindjammerError
 from serving.demo.connection import Connection
+
+logger = logging.getLogger(__name__)
 
 START_TIMEOUT = 120.0
 """Seconds until the server must be ready."""
@@ -83,16 +86,18 @@ class Server:
         """Ask the server to stop, and make sure that nothing of it is left; nothing to do if it does not run."""
         if self._process is None:
             return
-        family = _family(self._process.pid)
-        self._process.send_signal(signal.SIGTERM)
+        process, self._process = self._process, None
+        family = _family(process.pid)
+        process.send_signal(signal.SIGTERM)
         try:
-            self._process.wait(STOP_TIMEOUT)
+            process.wait(STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-        self._process = None
-        _, left = psutil.wait_procs(family, 5)
-        for process in left:
+            logger.warning("the server did not stop within %g s", STOP_TIMEOUT)
+        finally:
             process.kill()
+            process.wait()
+            for left in psutil.wait_procs(family, GONE_TIMEOUT)[1]:
+                left.kill()
 
     def last_words(self) -> str:
         """The end of what the server printed."""

@@ -23,6 +23,7 @@ class Reply(Struct, frozen=True):
     query_id: str
     output: int
     default: bool
+    sure: bool | None
     models: dict[str, int]
 
 
@@ -106,6 +107,7 @@ class Users:
                 reply.query_id,
                 reply.output,
                 reply.default,
+                reply.sure,
                 reply.models,
                 predict.seconds,
                 predict.repeats + observe.repeats,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.deadlines import Deadlines
+from serving.deadlines import ROOM, Deadlines
 
 
 class Loop:
@@ -80,6 +80,21 @@ def test_a_thousand_answered_in_time_arm_one_timer() -> None:
     assert loop.armed == 1
     loop.move_to(5.0)
     assert loop.armed == 1
+
+
+def test_memory_follows_those_that_wait_not_those_that_were_answered() -> None:
+    loop = Loop()
+    deadlines = deadlines_on(loop)
+    waiting = [Query(loop) for _ in range(1000)]
+    for query in waiting:
+        deadlines.add(10.0, query)
+    for _ in range(100_000):
+        query = Query(loop)
+        deadlines.add(10.0, query)
+        query.finished = True
+        assert len(deadlines) <= 2 * len(waiting) + ROOM
+    loop.move_to(10.0)
+    assert all(query.expired_at == 10.0 for query in waiting)
 
 
 def test_closing_forgets_all() -> None:

@@ -7,7 +7,7 @@ from serving.values import Input
 
 
 def recent(size: int) -> Recent:
-    return Recent(None, Input("FP32", (size // 4,), bytes(size)), (), {})
+    return Recent(None, Input("FP32", (size // 4,), bytes(size)), ())
 
 
 def test_the_oldest_are_forgotten_first_and_the_bound_holds() -> None:
