@@ -30,6 +30,7 @@ class Row(Struct, frozen=True, array_like=True, gc=False):
 
     `query` is the 63-bit query id, unique over all applications and never used for another decision.
     `client` is the id that the client gave, if any.
+    `input` is what was asked, where that is to be kept; its encoding is the caller's.
     """
 
     query: int
@@ -37,6 +38,7 @@ class Row(Struct, frozen=True, array_like=True, gc=False):
     user: str | None
     client: str | None
     payload: bytes
+    input: bytes | None = None
 
 
 class Pending(Struct, frozen=True):
@@ -108,6 +110,9 @@ class Log(Protocol):
 
     def decision(self, application: str, query: int) -> Decision | None:
         """The decision of that id in this application."""
+
+    def input(self, application: str, query: int) -> bytes | None:
+        """The input that was kept with that decision."""
 
     def query_of(self, application: str, client: str) -> int | None:
         """The query id of the decision with that client id."""

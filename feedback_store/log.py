@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from msgspec.structs import astuple, replace
 from sqlalchemy import Connection, Engine, func, select, update
 
 from feedback_store import reading
@@ -14,7 +13,7 @@ from feedback_store.contract import Applied, Outcome, Pending, Row, Snapshot, St
 from feedback_store.database import begin, our_errors
 from feedback_store.inserts import insert_into
 from feedback_store.joining import join, queries_of
-from feedback_store.tables import decisions, events, head, joins
+from feedback_store.tables import decisions, events, head, inputs, joins
 from selector.decisions import Decision, Entry, Feedback, encode
 
 _HEAD = select(head.c.position)
@@ -32,6 +31,7 @@ class SqlLog:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._insert_decisions = insert_into(decisions, engine.dialect)
+        self._insert_inputs = insert_into(inputs, engine.dialect)
         self._insert_events = insert_into(events, engine.dialect)
         self._insert_joins = insert_into(joins, engine.dialect)
         self._closed = False
@@ -44,6 +44,10 @@ class SqlLog:
     def decision(self, application: str, query: int) -> Decision | None:
         with self._read() as connection:
             return reading.decision(connection, application, query)
+
+    def input(self, application: str, query: int) -> bytes | None:
+        with self._read() as connection:
+            return reading.input_of(connection, application, query)
 
     def query_of(self, application: str, client: str) -> int | None:
         with self._read() as connection:
@@ -83,9 +87,10 @@ class SqlLog:
         if named:
             # All writers take the unique keys in one order, so that none waits for one that waits for it.
             named.sort(key=lambda row: (row.application, row.client))
-            self._insert_decisions(connection, [astuple(row) for row in named])
+            self._insert_decisions(connection, [_columns(row, row.client) for row in named])
         # What has been stored a moment ago is ignored here; what lost its client id to another is not.
-        self._insert_decisions(connection, [_unnamed(row) for row in rows])
+        self._insert_decisions(connection, [_columns(row, None) for row in rows])
+        self._insert_inputs(connection, [(row.query, row.input) for row in rows if row.input is not None])
 
     def _append(self, connection: Connection, pending: Sequence[Pending]) -> list[Outcome]:
         position = connection.execute(_LOCKED_HEAD).scalar_one()
@@ -113,8 +118,8 @@ class SqlLog:
             yield connection
 
 
-def _unnamed(row: Row) -> tuple[object, ...]:
-    return astuple(row if row.client is None else replace(row, client=None))
+def _columns(row: Row, client: str | None) -> tuple[object, ...]:
+    return row.query, row.application, row.user, client, row.payload
 
 
 def _event(entry: Entry) -> tuple[int, str, str | None, float, str, bytes]:

@@ -37,6 +37,11 @@ class MemoryLog:
         row = self._decisions.get(query)
         return decode_decision(row.payload) if row is not None and row.application == application else None
 
+    def input(self, application: str, query: int) -> bytes | None:
+        self._check_open()
+        row = self._decisions.get(query)
+        return row.input if row is not None and row.application == application else None
+
     def query_of(self, application: str, client: str) -> int | None:
         self._check_open()
         return self._clients.get((application, client))

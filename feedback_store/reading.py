@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import CompoundSelect, Connection, Row, Select, null, select, union_all
 
 from feedback_store.joining import Known
-from feedback_store.tables import NOT_FEEDBACK, decisions, events, joins
+from feedback_store.tables import NOT_FEEDBACK, decisions, events, inputs, joins
 from selector.decisions import Decision, Entry, Event, Feedback, decode_decision, decode_event
 
 PAGE = 500
@@ -33,6 +33,16 @@ def decision(connection: Connection, application: str, query: int) -> Decision |
     statement = _DECISION.where(decisions.c.query == query, decisions.c.application == application)
     payload = connection.execute(statement).scalar_one_or_none()
     return None if payload is None else decode_decision(payload)
+
+
+def input_of(connection: Connection, application: str, query: int) -> bytes | None:
+    """The input that was kept with that decision."""
+    if not 0 <= query <= LARGEST_QUERY:
+        return None
+    statement = select(inputs.c.payload).join_from(inputs, decisions, inputs.c.query == decisions.c.query)
+    return connection.execute(
+        statement.where(decisions.c.query == query, decisions.c.application == application)
+    ).scalar_one_or_none()
 
 
 def query_of(connection: Connection, application: str, client: str) -> int | None:

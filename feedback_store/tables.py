@@ -51,6 +51,14 @@ decisions = Table(
     ),
 )
 
+# Apart from the decisions, which are read again and again: an input can be many times as large.
+inputs = Table(
+    "inputs",
+    metadata,
+    Column("query", Id, ForeignKey("decisions.query"), primary_key=True, autoincrement=False),
+    Column("payload", LargeBinary, nullable=False),
+)
+
 events = Table(
     "events",
     metadata,

@@ -199,7 +199,8 @@ class Application:
             answer,
             shadows,
         )
-        self.around.writer.record(Row(query.id, self.name, query.user, gathering.client_id, encode(decision)))
+        kept = encode(gathering.input) if self.config.log_inputs else None
+        self.around.writer.record(Row(query.id, self.name, query.user, gathering.client_id, encode(decision), kept))
         self.recents.add(query.id, Recent(query.user, gathering.input, tuple(predictions)), gathering.client_id)
         return decision
 

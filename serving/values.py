@@ -11,7 +11,7 @@ from selector.decisions import Feature, Label, Prediction
 from selector.errors import WindjammerError
 
 
-class Input(Struct, frozen=True, gc=False):
+class Input(Struct, frozen=True, array_like=True, gc=False):
     """One input, decoded once: hashable, so that it is also the cache's key.
 
     Numeric datatypes: `data` holds little-endian values in C order, `shape` is the shape of one

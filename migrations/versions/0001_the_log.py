@@ -1,4 +1,4 @@
-"""The log: decisions, events, what joins them, the head, snapshots."""
+"""The log: decisions, inputs, events, what joins them, the head, snapshots."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ _Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def upgrade() -> None:
     _create_decisions()
+    _create_inputs()
     _create_events()
     _create_joins()
     _create_head()
@@ -22,7 +23,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("snapshots", "head", "joins", "events", "decisions"):
+    for table in ("snapshots", "head", "joins", "events", "inputs", "decisions"):
         op.drop_table(table)
 
 
@@ -37,6 +38,16 @@ def _create_decisions() -> None:
         sa.PrimaryKeyConstraint("query", name="pk_decisions"),
     )
     _create_index("ix_decisions_client", "decisions", ["application", "client"], "client IS NOT NULL", unique=True)
+
+
+def _create_inputs() -> None:
+    op.create_table(
+        "inputs",
+        sa.Column("query", _Id, autoincrement=False, nullable=False),
+        sa.Column("payload", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("query", name="pk_inputs"),
+        sa.ForeignKeyConstraint(["query"], ["decisions.query"], name="fk_inputs_query"),
+    )
 
 
 def _create_events() -> None:

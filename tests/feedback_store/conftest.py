@@ -38,7 +38,7 @@ class Postgres:
         """The database with our tables, emptied."""
         engine = create_engine(self._url)
         with engine.begin() as connection:
-            connection.execute(text("TRUNCATE decisions, events, joins, snapshots"))
+            connection.execute(text("TRUNCATE decisions, inputs, events, joins, snapshots"))
             connection.execute(text("UPDATE head SET position = 0"))
         engine.dispose()
         return self._url

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from feedback_store.contract import (
     Applied,
@@ -49,6 +50,15 @@ class TestDecisions:
         log.commit([], [a_label(*range(1, 1200))])
         (entry,) = log.entries("digits")
         assert [decision.query.id for decision in entry.decisions] == list(range(1, 1200))
+
+
+class TestInputs:
+    def test_are_kept_with_the_decisions_that_bring_one(self, log: Log) -> None:
+        log.commit([replace(a_row(1), input=b"an image"), a_row(2)], [])
+        log.commit([replace(a_row(1), input=b"another")], [])
+        assert log.input("digits", 1) == b"an image"
+        assert log.input("digits", 2) is None
+        assert log.input("letters", 1) is None
 
 
 class TestClientIds:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from feedback_store.memory import MemoryLog
@@ -24,7 +25,7 @@ from serving.errors import (
     ShuttingDown,
     UnknownQueryId,
 )
-from serving.values import ObserveReply, PredictReply
+from serving.values import Input, ObserveReply, PredictReply
 from tests.serving.front_end import FrontEnd, vector
 
 SLO = 0.02
@@ -218,6 +219,15 @@ def test_shadow_queries_ask_the_others_off_the_path(tmp_path: Path) -> None:
         decision = end.log.decision("app", int(reply.query_id))
         assert decision is not None
         assert decision.shadows == (Selection(("b:1",), 1.0),)
+
+
+def test_inputs_are_kept_only_where_that_is_wanted(tmp_path: Path) -> None:
+    for wanted in (False, True):
+        with front_end(tmp_path / str(wanted), {"a:1": 7}, log_inputs=wanted) as end:
+            query = int(end.answer(input=vector(5.0)).query_id)
+            end.observe(query, label=7)
+            kept = end.log.input("app", query)
+            assert (msgspec.msgpack.decode(kept, type=Input) if kept else None) == (vector(5.0) if wanted else None)
 
 
 def test_an_update_asks_and_scores_every_model(tmp_path: Path) -> None:
