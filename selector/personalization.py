@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from selector.decisions import Entry, Feedback
 from selector.learner import Learner
 
@@ -18,7 +20,7 @@ class Users:
             raise ValueError("at least one user must fit, and one must be able to load")
         self.limit = limit
         self.loads = loads
-        self._known: dict[str, Learner] = {}
+        self._known: OrderedDict[str, Learner] = OrderedDict()
         self._loading: dict[str, list[Entry]] = {}
 
     def __len__(self) -> int:
@@ -26,9 +28,9 @@ class Users:
 
     def get(self, user: str) -> Learner | None:
         """The user's learner, if it is known; it becomes the one seen last."""
-        learner = self._known.pop(user, None)
+        learner = self._known.get(user)
         if learner is not None:
-            self._known[user] = learner
+            self._known.move_to_end(user)
         return learner
 
     def begin_load(self, user: str) -> bool:
@@ -43,7 +45,7 @@ class Users:
         learner.fold_all(self._loading.pop(user))
         self._known[user] = learner
         if len(self._known) > self.limit:
-            del self._known[next(iter(self._known))]
+            self._known.popitem(last=False)
 
     def fail_load(self, user: str) -> None:
         """The user could not be loaded; it may be tried again."""

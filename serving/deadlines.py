@@ -7,7 +7,6 @@ from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import Protocol
 
-
 ROOM = 256
 """Entries that are always kept until their time: fewer are not worth looking through."""
 

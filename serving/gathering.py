@@ -38,8 +38,8 @@ class Course(Protocol):
 class Gathering:
     """The predictions for one query, round by round.
 
-    `state` is the policy's, as it met the query. Driven by callbacks only. Ends when the course chooses no further round, or at the deadline;
-    predictions that arrive later are handed to the course as late.
+    `state` is the policy's, as it met the query. Driven by callbacks only. Ends when the course chooses
+    no further round, or at the deadline; predictions that arrive later are handed to the course as late.
     """
 
     __slots__ = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from msgspec import Struct
 
 from selector.decisions import Prediction
@@ -27,6 +29,7 @@ class Recents:
         self.limit = limit
         self.bytes = 0
         self._entries: dict[int, Recent] = {}
+        self._order: deque[int] = deque()  # a dict's first key takes long to find where many before it have gone
         self._clients: dict[str, int] = {}
         self._client_of: dict[int, str] = {}
 
@@ -36,6 +39,7 @@ class Recents:
     def add(self, query: int, recent: Recent, client: str | None = None) -> None:
         """Remember a decision; `client` is the id that the client gave it."""
         self._entries[query] = recent
+        self._order.append(query)
         self.bytes += len(recent.input.data) + ENTRY_BYTES
         if client is not None:
             self._clients[client] = query
@@ -52,7 +56,7 @@ class Recents:
         return self._clients.get(client)
 
     def _forget_oldest(self) -> None:
-        query = next(iter(self._entries))
+        query = self._order.popleft()
         self.bytes -= len(self._entries.pop(query).input.data) + ENTRY_BYTES
         client = self._client_of.pop(query, None)
         if client is not None:
