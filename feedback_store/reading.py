@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import CompoundSelect, Connection, Row, Select, null, select, union_all
+from sqlalchemy import Connection, Row, Select, bindparam, null, select, union_all
 
 from feedback_store.joining import Known
 from feedback_store.tables import NOT_FEEDBACK, decisions, events, inputs, joins
@@ -16,7 +16,19 @@ PAGE = 500
 
 LARGEST_QUERY = 2**63 - 1
 
+# Statements are built once: that takes longer than to read a user. No page takes longer the longer the log is.
 _ENTRY = select(events.c.position, events.c.user, events.c.at, events.c.payload)
+OF_APPLICATION = (
+    _ENTRY.where(events.c.application == bindparam("application"), events.c.position > bindparam("after"))
+    .order_by(events.c.position)
+    .limit(PAGE)
+)
+_OWN = OF_APPLICATION.where(events.c.user == bindparam("owner"))
+_ABOUT_APPLICATION = OF_APPLICATION.where(NOT_FEEDBACK, events.c.user.is_(null()))
+OF_USER = (  # two indexes, each read in order from `after`, and merged
+    union_all(_OWN.subquery().select(), _ABOUT_APPLICATION.subquery().select()).order_by("position").limit(PAGE)
+)
+
 _DECISION = select(decisions.c.payload)
 _DECISIONS = select(decisions.c.query, decisions.c.payload)
 _KNOWN = (
@@ -63,24 +75,12 @@ def known(connection: Connection, queries: Collection[int]) -> dict[int, Known]:
 
 def page(connection: Connection, application: str, after: int, user: str | None) -> Sequence[Entry]:
     """At most `PAGE` entries at positions greater than `after`, in order, with their decisions."""
-    rows = connection.execute(entries_after(after, application, user)).all()
+    statement, parameters = (OF_APPLICATION, {}) if user is None else (OF_USER, {"owner": user})
+    rows = connection.execute(statement, {"application": application, "after": after, **parameters}).all()
     pairs = [(row, decode_event(row.payload)) for row in rows]
     queries = {query for _, event in pairs if isinstance(event, Feedback) for query in event.queries}
     found = {row.query: decode_decision(row.payload) for row in _of_queries(connection, _DECISIONS, queries)}
     return [_entry(application, row, event, found) for row, event in pairs]
-
-
-def entries_after(position: int, application: str, user: str | None) -> Select[Any] | CompoundSelect[Any]:
-    """The statement for a page: its time does not grow with the log."""
-    every = _ENTRY.where(events.c.application == application, events.c.position > position)
-    in_order = every.order_by(events.c.position).limit(PAGE)
-    if user is None:
-        return in_order
-    # Two indexes, each read in order from `position`, and merged.
-    own = in_order.where(events.c.user == user)
-    about_application = in_order.where(NOT_FEEDBACK, events.c.user.is_(null()))
-    both = union_all(own.subquery().select(), about_application.subquery().select())
-    return both.order_by("position").limit(PAGE)
 
 
 def _of_queries(connection: Connection, statement: Select[Any], queries: Collection[int]) -> Iterator[Row[Any]]:

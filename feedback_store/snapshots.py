@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from feedback_store.contract import Snapshot
 from feedback_store.tables import snapshots
+
+_NEWEST = select(snapshots.c.position, snapshots.c.data).where(
+    snapshots.c.application == bindparam("application"),
+    snapshots.c.policy == bindparam("policy"),
+    snapshots.c.owner == bindparam("owner"),
+)
 
 
 def save(connection: Connection, new: Sequence[Snapshot]) -> None:
@@ -28,13 +34,8 @@ def save(connection: Connection, new: Sequence[Snapshot]) -> None:
 
 def find(connection: Connection, application: str, user: str | None, policy: str) -> Snapshot | None:
     """The newest snapshot of that fold."""
-    row = connection.execute(
-        select(snapshots.c.position, snapshots.c.data).where(
-            snapshots.c.application == application,
-            snapshots.c.policy == policy,
-            snapshots.c.owner == _owner(user),
-        )
-    ).one_or_none()
+    fold = {"application": application, "policy": policy, "owner": _owner(user)}
+    row = connection.execute(_NEWEST, fold).one_or_none()
     return None if row is None else Snapshot(application, user, policy, row.position, bytes(row.data))
 
 

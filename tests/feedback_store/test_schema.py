@@ -13,7 +13,7 @@ from sqlalchemy import Engine, create_engine, inspect, text
 from feedback_store.contract import StoreUnavailable
 from feedback_store.database import connect
 from feedback_store.opening import open_log
-from feedback_store.reading import entries_after
+from feedback_store.reading import OF_USER
 from feedback_store.schema import SchemaMismatch, check, downgrade, migrate, prepare, upgrade
 from feedback_store.tables import metadata
 from tests.feedback_store.samples import a_label, a_row
@@ -102,9 +102,10 @@ def test_a_foreign_database_is_not_touched(engine: Engine) -> None:
 def test_a_user_is_read_by_index(tmp_path: Path) -> None:
     upgrade(f"sqlite:///{tmp_path}/log.db")
     engine = create_engine(f"sqlite:///{tmp_path}/log.db")
-    statement = entries_after(10, "digits", "ann").compile(engine, compile_kwargs={"literal_binds": True})
+    statement = OF_USER.params(application="digits", owner="ann", after=10)
+    sql = statement.compile(engine, compile_kwargs={"literal_binds": True})
     with engine.connect() as connection:
-        plan = " ".join(row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}"))
+        plan = " ".join(row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}"))
     engine.dispose()
     assert "ix_events_user (application=? AND user=? AND position>?)" in plan
     assert "ix_events_not_feedback (application=? AND position>?)" in plan
