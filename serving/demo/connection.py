@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-TIMEOUT = 30.0
-"""Seconds after which a request counts as lost."""
+TIMEOUT = 15.0
+"""Seconds after which the server counts as hung."""
 
 
 class Response(Struct, frozen=True):
@@ -42,11 +42,11 @@ class Connection:
         self._drop()
 
     async def get(self, path: str) -> Response:
-        """GET. Raises ConnectionError if no answer comes."""
+        """GET. Raises ConnectionError if the connection breaks, TimeoutError if no answer comes."""
         return await self._ask(f"GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n".encode())
 
     async def post(self, path: str, body: bytes) -> Response:
-        """POST of JSON. Raises ConnectionError if no answer comes: nobody can say then what the server has done."""
+        """POST of JSON. Raises as `get` does; nobody can say then what the server has done."""
         head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
         return await self._ask(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
 
@@ -54,6 +54,9 @@ class Connection:
         try:
             async with asyncio.timeout(TIMEOUT):
                 return await self._exchange(request)
+        except TimeoutError as error:
+            self._drop()
+            raise TimeoutError(f"no answer from port {self._port} within {TIMEOUT:g} s") from error
         except (OSError, EOFError) as error:
             self._drop()
             raise ConnectionError(f"no answer from port {self._port}: {error or type(error).__name__}") from error

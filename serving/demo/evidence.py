@@ -19,11 +19,12 @@ class Trained(Struct, frozen=True):
 
 
 class Kill(Struct, frozen=True):
-    """The server's process was killed; `seconds` until the next one admitted queries.
+    """The server's process was killed after so many `questions`; `seconds` until the next one admitted queries.
 
-    `processes` had been started by it, of which `left` were alive long after its end.
+    It had been `processes`, with all that it had started; `left` of them were alive long after its end.
     """
 
+    questions: int
     processes: int
     left: int
     seconds: float

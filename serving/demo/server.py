@@ -39,7 +39,9 @@ class Server:
     It gets a session of its own, so that Ctrl-C reaches it through us alone.
     """
 
-    def __init__(self, configuration: Path, port: int, command: Sequence[str] = ("-m", "serving.cli", "serve")) -> None:
+    def __init__(
+        self, configuration: Path, port: int, command: Sequence[str] = ("-P", "-m", "serving.cli", "serve")
+    ) -> None:
         self.port = port
         self.log = configuration.parent / "server.log"
         self._command = [sys.executable, *command, str(configuration), "--host", "127.0.0.1", "--port", str(port)]
@@ -107,7 +109,7 @@ class Server:
         async with Connection(self.port) as connection:
             try:
                 return (await connection.get("/v2/health/ready")).status == 200
-            except ConnectionError:
+            except (ConnectionError, TimeoutError):
                 return False
 
 

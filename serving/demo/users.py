@@ -73,14 +73,14 @@ class Users:
         self._entered = entered
 
     async def ask(self, stage: str, questions: range) -> None:
-        """Have all these questions answered and observed. Raises ConnectionError when the server is gone for good."""
+        """Have all these answered and observed. Raises ConnectionError or TimeoutError if the server fails."""
         indices = iter(questions)
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(self._count):
                     group.create_task(self._one_user(stage, indices))
-        except* ConnectionError as errors:
-            raise ConnectionError(str(errors.exceptions[0])) from errors
+        except* (ConnectionError, TimeoutError) as errors:
+            raise errors.exceptions[0] from errors
 
     async def _one_user(self, stage: str, indices: Iterator[int]) -> None:
         async with Connection(self._port) as connection:
@@ -116,7 +116,7 @@ class Users:
         )
 
     async def _insist(self, connection: Connection, path: str, body: bytes) -> Exchange:
-        """Post until there is an answer."""
+        """Post until there is an answer, over new connections where old ones break."""
         for repeats in range(REPEATS + 1):
             started = time.perf_counter()
             try:

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from serving.demo.claims import Claim
+from serving.demo.report import print_report
+from tests.serving.demo.stories import good_evidence
+
+
+def printed(claims: list[Claim], width: int = 80) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    print_report(console, good_evidence(), claims)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def rows(text: str, first: str) -> list[list[str]]:
+    return [line.split() for line in text.splitlines() if line.split()[:1] == [first]]
+
+
+def test_a_model_has_its_errors_and_its_mean_batch_size() -> None:
+    assert ["svm:1", "sklearn", "0.5", "s", "5.0%", "5.0%", "5.0%", "5.0%", "6.0"] in rows(printed([]), "svm:1")
+
+
+def test_a_policy_has_errors_defaults_and_latencies_by_stage() -> None:
+    before, during = (rows(printed([]), first) for first in ("exp4", "during"))
+
+    assert before == [["exp4", "before", "3.0%", "-", "-", "0.0%", "10.0", "10.0"]]
+    assert [row[1] for row in during] == ["9.0%", "6.0%", "5.0%"]
+
+
+def test_the_weights_of_learning_policies_are_shown_by_stage() -> None:
+    assert ["cnn:1", "0.900", "0.010", "0.600", "0.900", "0.010", "0.600"] in rows(printed([]), "cnn:1")
+
+
+def test_the_rate_counts_predict_and_observe() -> None:
+    assert "18,000 requests (predict and observe) in 12.0 s: 1,500 requests/s" in printed([])
+
+
+def test_all_fits_a_terminal_of_80_columns() -> None:
+    narrow, wide = (printed([], width).splitlines() for width in (80, 200))
+
+    assert [line.split() for line in narrow] == [line.split() for line in wide]
+
+
+def test_every_claim_is_told_with_its_figures() -> None:
+    text = printed([Claim("nothing is lost", True, "0 missing"), Claim("nothing is left", False, "1 left")])
+
+    assert "holds  nothing is lost: 0 missing" in text
+    assert "FAILS  nothing is left: 1 left" in text
