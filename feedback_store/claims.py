@@ -1,4 +1,4 @@
-"""Who owns a spool's folder: the living process that holds its lock, else whoever takes the lock."""
+"""Who owns a folder of one process: the living process that holds its lock, else whoever takes the lock."""
 
 from __future__ import annotations
 

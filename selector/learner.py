@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct, msgpack
 
-from selector.decisions import Entry, Feedback, ModelsChanged
+from selector.decisions import Entry, Feedback, ModelsChanged, PolicyChanged
 from selector.errors import InvalidLabel
 from selector.losses import Loss, losses_of
 from selector.policy import Policy
@@ -18,8 +18,8 @@ class Learner:
 
     The same class folds the population's entries and those of a single user; which entries it is
     given is the caller's choice. The fold is total: an entry that the loss cannot take is counted
-    in `skipped` and changes nothing else. `models` are those of the last ModelsChanged. No clock,
-    cache or random generator is read.
+    in `skipped` and changes nothing else. `models` are those of the last ModelsChanged,
+    `announced` is the policy of the last PolicyChanged. No clock, cache or random generator is read.
     """
 
     def __init__(self, policy: Policy[Any], loss: Loss) -> None:
@@ -27,6 +27,7 @@ class Learner:
         self.loss = loss
         self.state: Any = policy.initial_state(())
         self.models: tuple[str, ...] = ()
+        self.announced = ""
         self.position = 0
         self.skipped = 0
 
@@ -41,6 +42,8 @@ class Learner:
             case ModelsChanged(models):
                 self.models = models
                 self.state = self.policy.with_models(self.state, models)
+            case PolicyChanged(policy):
+                self.announced = policy
 
     def fold_all(self, entries: Iterable[Entry]) -> Learner:
         """Fold entries in the order of their positions."""
@@ -59,16 +62,18 @@ class Learner:
 
     def encode(self) -> bytes:
         """All that has been folded, but for the position: equal folds give equal bytes."""
-        return msgpack.encode(_Folded(self.models, self.skipped, self.policy.encode(self.state)))
+        return msgpack.encode(_Folded(self.models, self.announced, self.skipped, self.policy.encode(self.state)))
 
     def restore(self, data: bytes, position: int) -> None:
         """Take up what `encode` gave when the fold stood at `position`. Raises msgspec.DecodeError on other bytes."""
         folded = msgpack.decode(data, type=_Folded)
         self.state = self.policy.decode(folded.state)
-        self.models, self.skipped, self.position = folded.models, folded.skipped, position
+        self.models, self.announced = folded.models, folded.announced
+        self.skipped, self.position = folded.skipped, position
 
 
 class _Folded(Struct, frozen=True, array_like=True):
     models: tuple[str, ...]
+    announced: str
     skipped: int
     state: bytes

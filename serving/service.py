@@ -123,9 +123,8 @@ class Service:
     def _recover(self, log: Log) -> None:
         for application in self.applications.values():
             knowledge, config = application.knowledge, application.config
-            known = log.snapshot(config.name, None, knowledge.fold_key) is not None
             folded = knowledge.recover(log)
-            if not known:
+            if knowledge.population.announced != config.policy.settings:
                 _announce(log, knowledge, PolicyChanged(config.policy.settings))
             if knowledge.population.models != config.models:
                 _announce(log, knowledge, ModelsChanged(config.models))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import sys
-import tempfile
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -15,6 +13,7 @@ from subprocess import PIPE, Popen, TimeoutExpired
 from msgspec import json
 
 from serving.workers.settings import SupervisorStart, WorkerSettings
+from serving.workers.sockets import socket_folder
 
 _GRACE = 5.0  # seconds to end all workers
 
@@ -27,10 +26,16 @@ async def supervised(workers: Sequence[WorkerSettings]) -> AsyncIterator[tuple[S
     cannot be started. To be entered on the main thread: the kernel takes the end of the thread that
     starts a process for the end of its parent.
     """
-    directory = tempfile.mkdtemp(prefix="windjammer-")
-    start = SupervisorStart(
-        workers=tuple(workers), directory=directory, control=f"{directory}/control", parent=os.getpid()
-    )
+    with socket_folder() as folder:
+        start = SupervisorStart(
+            workers=tuple(workers), directory=str(folder), control=f"{folder}/control", parent=os.getpid()
+        )
+        async with _running(start) as connection:
+            yield connection
+
+
+@asynccontextmanager
+async def _running(start: SupervisorStart) -> AsyncIterator[tuple[StreamReader, StreamWriter]]:
     process = Popen((sys.executable, "-P", "-m", "serving.workers.supervisor"), stdin=PIPE, stdout=PIPE, bufsize=0)
     try:
         await asyncio.to_thread(_introduce, process, json.encode(start) + b"\n")
@@ -41,7 +46,6 @@ async def supervised(workers: Sequence[WorkerSettings]) -> AsyncIterator[tuple[S
             writer.close()
     finally:
         await asyncio.to_thread(_end, process)
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _introduce(process: Popen[bytes], settings: bytes) -> None:

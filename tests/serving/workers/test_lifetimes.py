@@ -17,6 +17,7 @@ import pytest
 
 from serving.config import ModelConfig
 from serving.errors import ModelFailed
+from serving.workers.sockets import socket_folder
 from tests.serving.workers.crew import FOLDER, Crew, all_gone, fleet, model, numbers, supervisors, workers_of
 
 ROOT = Path(__file__).parents[3]
@@ -28,6 +29,11 @@ def sockets(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as place:
         monkeypatch.setattr(tempfile, "tempdir", place)
         yield Path(place)
+
+
+def folders_in(place: Path) -> list[Path]:
+    """Those of fleets that have not been removed."""
+    return [path for path in place.glob("windjammer-*/*") if path.is_dir()]
 
 
 async def failure(*models: ModelConfig) -> str:
@@ -43,7 +49,7 @@ def test_a_fleet_that_stops_leaves_nothing_behind(sockets: Path) -> None:
     async def tell() -> list[psutil.Process]:
         small = fleet([model("sum", "Sum"), model("moody", "Moody")], crew)
         await small.start()
-        (directory,) = sockets.iterdir()
+        (directory,) = folders_in(sockets)
         assert directory.stat().st_mode & 0o777 == 0o700
         (supervisor,) = supervisors()
         workers = workers_of(supervisor)
@@ -55,7 +61,7 @@ def test_a_fleet_that_stops_leaves_nothing_behind(sockets: Path) -> None:
     assert not any(process.is_running() for process in processes)
     assert crew.up == {}
     assert len(crew.departures) == 2
-    assert list(sockets.iterdir()) == []
+    assert folders_in(sockets) == []
 
 
 def test_a_fleet_of_no_models_starts() -> None:
@@ -76,7 +82,7 @@ def test_a_failed_deploy_says_why_and_leaves_nothing_behind(sockets: Path) -> No
 
     asyncio.run(tell())
     assert supervisors() == []
-    assert list(sockets.iterdir()) == []
+    assert folders_in(sockets) == []
 
 
 @pytest.mark.parametrize(
@@ -126,6 +132,28 @@ def test_a_killed_front_end_leaves_no_orphan(front_end: subprocess.Popen[str]) -
     supervisor.suspend()
     front_end.kill()
     assert all_gone([supervisor, *workers])
+
+
+def test_the_sockets_of_a_killed_front_end_are_swept_by_the_next(
+    front_end: subprocess.Popen[str], sockets: Path
+) -> None:
+    with socket_folder():
+        assert len(folders_in(sockets)) == 2
+    (supervisor,) = supervisors(front_end.pid)
+    processes = [supervisor, *workers_of(supervisor)]
+    front_end.kill()
+    front_end.wait()
+    assert all_gone(processes)
+    with socket_folder() as mine:
+        assert folders_in(sockets) == [mine.parent]
+    assert folders_in(sockets) == []
+
+
+def test_a_place_that_others_may_enter_is_refused(sockets: Path) -> None:
+    with socket_folder() as mine:
+        mine.parent.parent.chmod(0o755)
+    with pytest.raises(PermissionError, match="open to other users"), socket_folder():
+        pass
 
 
 def test_ctrl_c_ends_a_front_end_with_all_its_processes(front_end: subprocess.Popen[str]) -> None:
