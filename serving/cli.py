@@ -112,6 +112,9 @@ def demo(
     queries: Annotated[int, typer.Option(help="How many images each policy gets.")] = 6000,
     seed: Annotated[int, typer.Option(help="Another seed draws other images.")] = 0,
     port: Annotated[int | None, typer.Option(help="Port to listen on.", show_default="any that is free")] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Empty or new folder to work in, kept.", show_default="a temporary one")
+    ] = None,
     log_level: Level = LogLevel.warning,
 ) -> None:
     """Show the whole loop on handwritten digits, in at most three minutes.
@@ -123,7 +126,7 @@ def demo(
     _log_to_stderr(log_level)
     from serving.demo import run
 
-    raise typer.Exit(run(queries=queries, seed=seed, port=port, serve=serve))
+    raise typer.Exit(run(queries=queries, seed=seed, port=port, folder=folder, serve=serve))
 
 
 @app.command(epilog="Example: [bold]windjammer models --url http://127.0.0.1:8000[/bold]")
