@@ -22,11 +22,12 @@ class Exp3(Single[Weights], frozen=True, kw_only=True, tag="exp3"):
     `p_i` is the probability that was logged with the decision, so feedback may come late and in any
     order. `learning_rate` is eta. `share` is the fixed share, given up at each feedback and spread
     evenly: 0 is the published rule, which needs ever longer to forgive a model that failed. A model that joins
-    gets the mean weight. `prior_strength` is the number of feedbacks that the population's
+    gets the mean weight. `implicit_exploration` is gamma of Exp3-IX: the loss is divided by p_i + gamma, which bounds what one
+    unlikely feedback can do; 0 is the published rule of Exp3. `prior_strength` is the number of feedbacks that the population's
     weights count for in a user's.
 
     Auer, Cesa-Bianchi, Freund, Schapire: The nonstochastic multiarmed bandit problem (SIAM J. Comput. 2002);
-    the fixed share is that of their Exp3.S.
+    the fixed share is that of their Exp3.S. Neu: Explore no more (NIPS 2015), for Exp3-IX, where gamma = eta / 2.
 
     >>> from random import Random
     >>> from selector.decisions import Query
@@ -41,6 +42,7 @@ class Exp3(Single[Weights], frozen=True, kw_only=True, tag="exp3"):
 
     learning_rate: Annotated[float, Meta(gt=0)] = 0.05
     share: Annotated[float, Meta(ge=0, lt=1)] = 0.001
+    implicit_exploration: Annotated[float, Meta(ge=0, le=1)] = 0.0
     prior_strength: Annotated[float, Meta(ge=0)] = 10.0
 
     def initial_state(self, models: Sequence[str]) -> Weights:
@@ -57,7 +59,8 @@ class Exp3(Single[Weights], frozen=True, kw_only=True, tag="exp3"):
         for model, probability in asked(decision):
             if model in losses:
                 state.tally.add(model, losses[model])
-                steps.append((model, self.learning_rate * losses[model] / max(probability, _LEAST_PROBABILITY)))
+                likelihood = max(probability + self.implicit_exploration, _LEAST_PROBABILITY)
+                steps.append((model, self.learning_rate * losses[model] / likelihood))
         state.learn(steps, self.share)
         return state
 

@@ -24,6 +24,18 @@ class Tally(Struct, array_like=True):
             self.counts[i] += 1.0
             self.losses[i] += loss
 
+    def take(self, model: str, loss: float) -> None:
+        """Forget one loss that was counted, in place."""
+        if model in self.models:
+            i = self.models.index(model)
+            self.counts[i] = max(0.0, self.counts[i] - 1.0)
+            self.losses[i] = min(self.counts[i], max(0.0, self.losses[i] - loss))
+
+    def scale(self, factor: float) -> None:
+        """Let every loss count for this part of itself, in place."""
+        self.counts = [count * factor for count in self.counts]
+        self.losses = [loss * factor for loss in self.losses]
+
     def of(self, models: Sequence[str]) -> tuple[list[float], list[float]]:
         """Counts and losses of these models: 0 for those that are not known."""
         if models == self.models:

@@ -3,36 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import exp, log
 from typing import Annotated, ClassVar
 
-from msgspec import Meta, Struct
+from msgspec import Meta, field
 
 from selector.decisions import Decision, Query
+from selector.drift import FALSE_ALARMS
 from selector.policies.best_arm import chances_of_best
-from selector.policies.single import Single, asked
+from selector.policies.memory import Memory, Remembering
 from selector.policies.tally import Tally
 from selector.policy import LearnsFrom, Losses
 
+_MOST = 0.25  # the greatest share of a model that may have recovered
 _NOISE = 1e-6  # where less of the table than this is left to choose from, its entries say nothing about each other
 
 
-class Posterior(Struct, array_like=True):
+class Posterior(Memory, array_like=True):
     """Feedback so far, the table P(best) computed from it, and how many feedbacks have come since."""
 
-    tally: Tally
-    table: list[float] = []
+    table: list[float] = field(default_factory=list)
     since: int = 0
 
 
-class Thompson(Single[Posterior], frozen=True, kw_only=True, tag="thompson"):
+class Thompson(Remembering[Posterior], frozen=True, kw_only=True, tag="thompson"):
     """Asks each model as often as it is likely to be the best, its success rate being Beta(1 + rewards, 1 + losses).
 
     Drawing a rate for each model and asking the greatest is the same as drawing a model from P(best), so the
-    probability is exact, whatever the table's age: it is computed anew after max(1, n / 100) feedbacks. Among a part of
-    the models it is P(best) given that the best is one of them. `prior_strength` is the number of feedbacks
-    that the population's count for in a user's.
+    probability is exact, whatever the table's age: it is computed anew after max(1, n / 100) feedbacks, and at a
+    restart. Among a part of the models it is P(best) given that the best is one of them.
+
+    A model that is not asked cannot show that it has recovered. So the share `probing` of all queries goes to
+    models whose loss rose when it last changed, and `exploration` to all, evenly: a model that has
+    not been scored for half the feedbacks between two of its turns gets twice its part, others nothing. A failed
+    model's part grows with the evidence that it has recovered. Shadow queries make all of this needless: their
+    share is subtracted.
+
+    The published rule is `unasked = false, restart = "none", exploration = 0, probing = 0`. `prior_strength`
+    is the number of feedbacks that the population's count for in a user's.
 
     Thompson 1933; Chapelle & Li: An empirical evaluation of Thompson sampling (NIPS 2011), algorithm 2.
+    With `discount`: Raj & Kalyani: Taming non-stationary bandits (2017); with `window`: Trovo et al.: Sliding-window
+    Thompson sampling (JAIR 2020); with `restart`: Mellor & Shapiro: Thompson sampling in switching environments
+    with Bayesian online change detection (AISTATS 2013).
 
     >>> from random import Random
     >>> from selector.decisions import Query
@@ -44,39 +57,55 @@ class Thompson(Single[Posterior], frozen=True, kw_only=True, tag="thompson"):
     """
 
     state_type: ClassVar[type] = Posterior
-    learns_from: ClassVar[LearnsFrom] = "reward"
+    learns_from: ClassVar[LearnsFrom] = "labels"
 
-    prior_strength: Annotated[float, Meta(ge=0)] = 10.0
+    exploration: Annotated[float, Meta(ge=0, lt=0.5)] = 0.005
+    probing: Annotated[float, Meta(ge=0, lt=0.5)] = 0.005
 
-    def initial_state(self, models: Sequence[str]) -> Posterior:
-        return _tabulated(Tally().with_models(models))
-
-    def with_models(self, state: Posterior, models: Sequence[str]) -> Posterior:
-        return _tabulated(state.tally.with_models(models))
+    def made(self, memory: Memory) -> Posterior:
+        return Posterior(memory.tally, memory.courses, memory.clock, memory.spared, memory.latest, _table(memory.tally))
 
     def chances(self, state: Posterior, query: Query) -> Sequence[float]:
+        table = self._of(state, query.available)
+        floors = self._floors(state, query.available)
+        rest = 1.0 - sum(floors)
+        total = sum(table)
+        return [floor + rest * chance / total for floor, chance in zip(floors, table, strict=True)]
+
+    def _of(self, state: Posterior, available: tuple[str, ...]) -> Sequence[float]:
         models = state.tally.models
-        if query.available == models:
+        if available == models:
             return state.table
-        if not set(query.available) <= set(models):
-            return self.chances(self.with_models(state, sorted({*models, *query.available})), query)
-        table = [state.table[models.index(model)] for model in query.available]
-        return table if sum(table) > _NOISE else _tabulated(state.tally.with_models(query.available)).table
+        if not set(available) <= set(models):
+            return _table(state.tally.with_models(available))
+        table = [state.table[models.index(model)] for model in available]
+        return table if sum(table) > _NOISE else _table(state.tally.with_models(available))
+
+    def _floors(self, state: Posterior, available: tuple[str, ...]) -> list[float]:
+        """The least probability of each model, by how long it has been silent."""
+        courses = state.of(available)
+        failed = sum(course.failed for course in courses)
+        floors: list[float] = []
+        for course in courses:
+            share = self.exploration / len(courses)
+            if course.failed:
+                share += self.probing / failed * exp(course.watch.better * -log(FALSE_ALARMS))
+            share = min(_MOST, max(0.0, share - state.spared))
+            silent = 2.0 * share * (state.clock - course.heard) > 1.0
+            floors.append(2.0 * share if silent else 0.0)
+        return floors
 
     def observe(self, state: Posterior, decision: Decision, losses: Losses) -> Posterior:
-        known = [model for model, _ in asked(decision) if model in losses and model in state.tally.models]
-        for model in known:
-            state.tally.add(model, losses[model])
-        state.since += bool(known)
-        return _tabulated(state.tally) if state.since >= max(1.0, sum(state.tally.counts) / 100) else state
-
-    def blend(self, population: Posterior, own: Posterior) -> Posterior:
-        return _tabulated(population.tally.blend(own.tally, self.prior_strength))
+        learned, restarted = self.remember(state, decision, losses)
+        state.since += learned
+        if restarted or state.since >= max(1.0, sum(state.tally.counts) / 100):
+            state.table, state.since = _table(state.tally), 0
+        return state
 
     def describe(self, state: Posterior) -> dict[str, dict[str, float]]:
         return state.tally.describe(state.table)
 
 
-def _tabulated(tally: Tally) -> Posterior:
+def _table(tally: Tally) -> list[float]:
     losses = zip(tally.counts, tally.losses, strict=True)
-    return Posterior(tally, chances_of_best([(1.0 + count - loss, 1.0 + loss) for count, loss in losses]))
+    return chances_of_best([(1.0 + count - loss, 1.0 + loss) for count, loss in losses])

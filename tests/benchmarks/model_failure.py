@@ -11,7 +11,7 @@ import csv
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from functools import cached_property, partial
 from math import sqrt
 from random import Random
 from statistics import fmean, stdev
@@ -41,7 +41,7 @@ The .npz holds `logits` (images, models, classes) and `labels` (images,); the cu
 and one for each published policy."""
 
 
-class Experiment(msgspec.Struct, frozen=True):
+class Experiment(msgspec.Struct, frozen=True, dict=True):
     """`outputs[image][model]` is a class; model `failing` is replaced by chance for queries in `failure`, inclusive."""
 
     outputs: list[tuple[int, ...]]
@@ -50,6 +50,18 @@ class Experiment(msgspec.Struct, frozen=True):
     failing: int
     failure: tuple[int, int] = (5_000, 10_000)
     checkpoints: tuple[int, ...] = (5_000, 10_000, 20_000)
+
+    def best_of(self, failing: bool) -> int:
+        """The model with the fewest errors on all images, of those that are alive."""
+        alive = [m for m in range(len(self.outputs[0])) if not (failing and m == self.failing)]
+        return min(alive, key=self.misses.__getitem__)
+
+    @cached_property
+    def misses(self) -> list[int]:
+        """Each model's errors on all images."""
+        pairs = zip(self.outputs, self.labels, strict=True)
+        wrong = [[output != label for output in outputs] for outputs, label in pairs]
+        return [sum(column) for column in zip(*wrong, strict=True)]
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -74,25 +86,50 @@ ROWS = (
 )
 
 
+class Course(msgspec.Struct, frozen=True):
+    """Of each query, 1 if the answer was wrong; and the same for the best model that was alive."""
+
+    errors: list[int]
+    oracle: list[int]
+
+
 def run_trial(experiment: Experiment, policy: Policy[Any], seed: int) -> list[float]:
     """The cumulative error at each checkpoint. Equal seeds draw equal images and random answers for every policy."""
+    errors = run_course(experiment, policy, seed).errors
+    return [sum(errors[:i]) / i for i in experiment.checkpoints]
+
+
+def run_course(experiment: Experiment, policy: Policy[Any], seed: int, shadow_share: float = 0.0) -> Course:
+    """One run in full. In a share of the queries all models that were not asked are asked too, after the answer."""
     world, rng = Random(f"{seed} world"), Random(f"{seed} policy")
     models, said = experiment.models, [Prediction(c) for c in range(experiment.classes)]
     learner = Learner(policy, ZeroOne())
     learner.fold(Entry(1, "", None, 0.0, ModelsChanged(models)))
-    errors, curve = 0, []
+    course = Course([], [])
     for i in range(1, experiment.checkpoints[-1] + 1):
         image, chance = world.randrange(len(experiment.labels)), world.randrange(experiment.classes)
         outputs = list(experiment.outputs[image])
-        if experiment.failure[0] <= i <= experiment.failure[1]:
+        failing = experiment.failure[0] <= i <= experiment.failure[1]
+        if failing:
             outputs[experiment.failing] = chance
         predictions = {model: said[output] for model, output in zip(models, outputs, strict=True)}
         decision = decide(policy, learner.state, Query(i, models), predictions, rng)
-        errors += decision.answer.output != experiment.labels[image]
-        learner.fold(Entry(i + 1, "", None, 0.0, Feedback((i,), experiment.labels[image]), (decision,)))
-        if i in experiment.checkpoints:
-            curve.append(errors / i)
-    return curve
+        label = experiment.labels[image]
+        course.errors.append(int(decision.answer.output != label))
+        course.oracle.append(int(outputs[experiment.best_of(failing)] != label))
+        decision, joined = _shadowed(decision, predictions, shadow_share, rng)
+        learner.fold(Entry(i + 1, "", None, 0.0, Feedback((i,), label, None, joined), (decision,)))
+    return course
+
+
+def _shadowed(
+    decision: Decision, outputs: dict[str, Prediction], share: float, rng: Random
+) -> tuple[Decision, dict[str, Prediction]]:
+    """The decision with its shadow queries, if any, and what they gave."""
+    if share == 0 or rng.random() >= share:
+        return decision, {}
+    joined = {model: output for model, output in outputs.items() if model not in decision.predictions}
+    return msgspec.structs.replace(decision, shadows=(Selection(tuple(joined), share),)), joined
 
 
 def decide(policy: Policy[Any], state: Any, query: Query, outputs: dict[str, Prediction], rng: Random) -> Decision:

@@ -80,7 +80,7 @@ def test_an_episode_credits_each_of_its_decisions() -> None:
     ]
     learner = Learner(policy, ZeroOne()).fold_all([entry(1, ModelsChanged(MODELS))])
     learner.fold(entry(2, Feedback((0, 1), reward=0.25), *decisions))
-    assert (learner.state.counts, learner.state.losses) == ([1, 1, 0], [0.75, 0.75, 0])
+    assert (learner.state.tally.counts, learner.state.tally.losses) == ([1, 1, 0], [0.75, 0.75, 0])
 
 
 def test_entries_that_were_folded_are_ignored() -> None:

@@ -6,12 +6,13 @@ import pytest
 
 from selector import EpsilonGreedy
 from selector.decisions import Query
+from selector.policies.memory import Memory
 from selector.policies.tally import Tally
 from tests.selector.worlds import MODELS
 
 
 def chances(counts: list[float], losses: list[float], epsilon: float = 0.3) -> list[float]:
-    return list(EpsilonGreedy(epsilon=epsilon).chances(Tally(MODELS, counts, losses), Query(1, MODELS)))
+    return list(EpsilonGreedy(epsilon=epsilon).chances(Memory(Tally(MODELS, counts, losses)), Query(1, MODELS)))
 
 
 def test_the_best_is_asked_but_for_epsilon() -> None:
@@ -32,5 +33,5 @@ def test_without_epsilon_it_is_greedy_with_all_of_it_uniform() -> None:
 
 
 def test_the_best_is_the_best_of_those_available() -> None:
-    state = Tally(MODELS, [10, 10, 10], [1, 4, 6])
+    state = Memory(Tally(MODELS, [10, 10, 10], [1, 4, 6]))
     assert EpsilonGreedy(epsilon=0).chances(state, Query(1, ("forest:1", "svm:1"))) == [1, 0]

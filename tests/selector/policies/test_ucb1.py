@@ -7,6 +7,7 @@ from random import Random
 
 from selector import UCB1
 from selector.decisions import Answer, Decision, Query, Selection
+from selector.policies.memory import Memory
 from selector.policies.tally import Tally
 from tests.selector.worlds import MODELS, play
 
@@ -19,12 +20,12 @@ def test_it_asks_the_greatest_upper_bound() -> None:
         counts = [float(rng.randrange(1, 50)) for _ in MODELS]
         losses = [count * rng.random() for count in counts]
         bounds = [1 - x / n + sqrt(2 * log(sum(counts)) / n) for n, x in zip(counts, losses, strict=True)]
-        selection = UCB1().select(Tally(MODELS, counts, losses), QUERY, (), {}, rng)
+        selection = UCB1().select(Memory(Tally(MODELS, counts, losses)), QUERY, (), {}, rng)
         assert selection == Selection((MODELS[bounds.index(max(bounds))],), 1.0)
 
 
 def test_models_without_feedback_come_first_each_as_likely() -> None:
-    chances = UCB1().chances(Tally(MODELS, [1_000, 0, 0], [0, 0, 0]), QUERY)
+    chances = UCB1().chances(Memory(Tally(MODELS, [1_000, 0, 0], [0, 0, 0])), QUERY)
     assert chances == [0, 1, 1]
 
 
@@ -42,5 +43,5 @@ def test_every_model_is_tried_before_any_is_asked_again() -> None:
 
 def test_less_than_one_feedback_from_the_population_is_no_trouble() -> None:
     policy = UCB1(prior_strength=0.5)
-    state = policy.blend(Tally(MODELS, [10, 10, 10], [1, 5, 9]), policy.initial_state(MODELS))
+    state = policy.blend(Memory(Tally(MODELS, [10, 10, 10], [1, 5, 9])), policy.initial_state(MODELS))
     assert policy.chances(state, QUERY) == [1, 0, 0]
