@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import exp, log, log1p, sqrt
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 FALSE_ALARMS = 3e-6  # a label, in both directions together
 _CALM = 0.25  # with less than this part of an alarm's evidence, labels count to the healthy rate
@@ -38,6 +38,10 @@ class Watch(Struct, array_like=True):
     due: float = 0.0
     worse: float = 0.0
     better: float = 0.0
+
+    def copy(self) -> Watch:
+        """A watch that shares nothing with this one."""
+        return structs.replace(self, evidence=list(self.evidence), constants=list(self.constants))
 
     def restarted(self) -> Watch:
         """A new watch that takes the recent labels for the healthy ones."""

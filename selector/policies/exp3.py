@@ -22,9 +22,9 @@ class Exp3(Single[Weights], frozen=True, kw_only=True, tag="exp3"):
     `p_i` is the probability that was logged with the decision, so feedback may come late and in any
     order. `learning_rate` is eta. `share` is the fixed share, given up at each feedback and spread
     evenly: 0 is the published rule, which needs ever longer to forgive a model that failed. A model that joins
-    gets the mean weight. `implicit_exploration` is gamma of Exp3-IX: the loss is divided by p_i + gamma, which bounds what one
-    unlikely feedback can do; 0 is the published rule of Exp3. `prior_strength` is the number of feedbacks that the population's
-    weights count for in a user's.
+    gets the mean weight. `implicit_exploration` is gamma of Exp3-IX: the loss is divided by p_i + gamma, which
+    bounds what one unlikely feedback can do; 0 is the published rule of Exp3. `prior_strength` is the
+    number of feedbacks that the population's weights count for in a user's.
 
     Auer, Cesa-Bianchi, Freund, Schapire: The nonstochastic multiarmed bandit problem (SIAM J. Comput. 2002);
     the fixed share is that of their Exp3.S. Neu: Explore no more (NIPS 2015), for Exp3-IX, where gamma = eta / 2.

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from random import Random
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from selector.decisions import Answer, Decision, Query, Selection
+from selector.drift import DETECTORS, DetectorName, Watch
 from selector.policies.tally import Tally
 from selector.policies.vote import everyone, weighted_mean, weighted_vote
 from selector.policies.weights import Weights
 from selector.policy import LearnsFrom, Losses, Policy, Predictions, Selections
 
 
-class Exp4(Policy[Weights], frozen=True, kw_only=True, tag="exp4"):
+class Votes(Weights, array_like=True):
+    """Weights, and what the detectors know of the models, aligned with them."""
+
+    watches: list[Watch] = field(default_factory=list)
+
+
+class Exp4(Policy[Votes], frozen=True, kw_only=True, tag="exp4"):
     """Asks all models and answers their weighted vote (in regression, mean); w_i *= exp(-eta L_i) for each loss known.
 
     `learning_rate` is eta. `share` is the fixed share, given up at each feedback and spread evenly: 0
     is the plain rule, under which a model that failed for long does not come back. A model that joins gets the
     mean weight. Confidence is the answer's share of the weight of all models that were asked (in regression, the
-    share of the weight that arrived). `prior_strength` is the number of feedbacks that the
+    share of the weight that arrived). `restart` is the detector that watches each model's losses: one that has
+    changed weighs what its losses since then are worth. `prior_strength` is the number of feedbacks that the
     population's weights count for in a user's.
 
     Each model is an expert whose advice is one label (Auer et al. 2002, section 7); the loss of every
@@ -37,37 +45,54 @@ class Exp4(Policy[Weights], frozen=True, kw_only=True, tag="exp4"):
     0.6666666666666666
     """
 
-    state_type: ClassVar[type] = Weights
+    state_type: ClassVar[type] = Votes
     learns_from: ClassVar[LearnsFrom] = "labels"
 
     learning_rate: Annotated[float, Meta(gt=0)] = 0.2
     share: Annotated[float, Meta(ge=0, lt=1)] = 0.001
+    restart: DetectorName | Literal["none"] = "none"
     prior_strength: Annotated[float, Meta(ge=0)] = 10.0
 
-    def initial_state(self, models: Sequence[str]) -> Weights:
-        return Weights(Tally()).with_models(models)
+    def initial_state(self, models: Sequence[str]) -> Votes:
+        return self.with_models(Votes(Tally()), models)
 
-    def with_models(self, state: Weights, models: Sequence[str]) -> Weights:
-        return state.with_models(models)
+    def with_models(self, state: Votes, models: Sequence[str]) -> Votes:
+        return self._watched(state.with_models(models), state)
 
     def select(
-        self, state: Weights, query: Query, selections: Selections, predictions: Predictions, rng: Random
+        self, state: Votes, query: Query, selections: Selections, predictions: Predictions, rng: Random
     ) -> Selection | None:
         return everyone(query, selections)
 
-    def combine(self, state: Weights, query: Query, selections: Selections, predictions: Predictions) -> Answer:
+    def combine(self, state: Votes, query: Query, selections: Selections, predictions: Predictions) -> Answer:
         asked = selections[0].models if selections else ()
         pool = weighted_mean if self.task == "regression" else weighted_vote
         return pool(asked, state.logs_of(asked), predictions)
 
-    def observe(self, state: Weights, decision: Decision, losses: Losses) -> Weights:
+    def observe(self, state: Votes, decision: Decision, losses: Losses) -> Votes:
         for model, loss in losses.items():
             state.tally.add(model, loss)
         state.learn([(model, self.learning_rate * loss) for model, loss in losses.items()], self.share)
+        if self.restart != "none":
+            self._watch(state, losses)
         return state
 
-    def blend(self, population: Weights, own: Weights) -> Weights:
-        return population.blend(own, self.prior_strength)
+    def blend(self, population: Votes, own: Votes) -> Votes:
+        return self._watched(population.blend(own, self.prior_strength), own)
 
-    def describe(self, state: Weights) -> dict[str, dict[str, float]]:
+    def describe(self, state: Votes) -> dict[str, dict[str, float]]:
         return state.tally.describe(state.of(state.tally.models))
+
+    def _watched(self, weights: Weights, state: Votes) -> Votes:
+        known = dict(zip(state.tally.models, state.watches, strict=True))
+        watches = [known[model].copy() if model in known else Watch() for model in weights.tally.models]
+        return Votes(weights.tally, weights.logs, weights.memory, watches)
+
+    def _watch(self, state: Votes, losses: Losses) -> None:
+        assert self.restart != "none"
+        detector = DETECTORS[self.restart]
+        for i, model in enumerate(state.tally.models):
+            watch = state.watches[i]
+            if model in losses and detector.add(watch, losses[model]) is not None:
+                state.reweigh(model, watch.recent_count, watch.recent_loss, self.learning_rate)
+                state.watches[i] = watch.restarted()

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Annotated, Generic, Literal, TypeVar
 
-from msgspec import Meta, Struct, structs
+from msgspec import Meta, Struct
 
 from selector.decisions import Decision
 from selector.drift import DETECTORS, Change, DetectorName, Watch
@@ -134,9 +134,4 @@ def _with_last(latest: list[list[tuple[str, float]]], model: str, count: float) 
 
 
 def _copied(course: Course) -> Course:
-    watch = course.watch
-    return Course(
-        structs.replace(watch, evidence=list(watch.evidence), constants=list(watch.constants)),
-        course.heard,
-        course.failed,
-    )
+    return Course(course.watch.copy(), course.heard, course.failed)

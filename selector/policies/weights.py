@@ -59,6 +59,22 @@ class Weights(Struct, array_like=True):
         self.logs = _normalized(self.logs)
         self.memory = (1.0 - share) * self.memory + 1.0
 
+    def reweigh(self, model: str, count: float, loss: float, learning_rate: float) -> None:
+        """A model known by `count` losses since it changed weighs as if they were all that the weights remember.
+
+        In place: log w_i = that of the heaviest other - eta memory (L_i - L_other), L being mean losses, L_i
+        shrunk by one success and one failure.
+        """
+        i = self.tally.models.index(model)
+        self.tally.counts[i], self.tally.losses[i] = count, loss
+        others = [j for j in range(len(self.logs)) if j != i]
+        if others:
+            best = max(others, key=self.logs.__getitem__)
+            mean = self.tally.losses[best] / max(1.0, self.tally.counts[best])
+            step = learning_rate * self.memory * ((loss + 1.0) / (count + 2.0) - mean)
+            self.logs[i] = self.logs[best] - step
+            self.logs = _normalized(self.logs)
+
     def blend(self, own: Weights, strength: float) -> Weights:
         """The power prior: these log weights, scaled to count for at most `strength` feedbacks, plus `own`."""
         scale = min(1.0, strength / self.memory) if self.memory > 0 else 0.0
