@@ -1,5 +1,27 @@
 """The selection layer: which model to ask, how to combine answers, what to learn from feedback. Pure: no I/O."""
 
-from selector.policies import UCB1, AnyPolicy, EpsilonGreedy, Exp3, Exp4, MajorityVote, Static, Thompson, Vowpal
+from selector.policies import (
+    UCB1,
+    AnyPolicy,
+    EpsilonGreedy,
+    Exp3,
+    Exp4,
+    MajorityVote,
+    Static,
+    Thompson,
+    TrackAndStop,
+    Vowpal,
+)
 
-__all__ = ["UCB1", "AnyPolicy", "EpsilonGreedy", "Exp3", "Exp4", "MajorityVote", "Static", "Thompson", "Vowpal"]
+__all__ = [
+    "UCB1",
+    "AnyPolicy",
+    "EpsilonGreedy",
+    "Exp3",
+    "Exp4",
+    "MajorityVote",
+    "Static",
+    "Thompson",
+    "TrackAndStop",
+    "Vowpal",
+]

@@ -6,9 +6,21 @@ from selector.policies.exp4 import Exp4
 from selector.policies.majority_vote import MajorityVote
 from selector.policies.static import Static
 from selector.policies.thompson import Thompson
+from selector.policies.track_and_stop import TrackAndStop
 from selector.policies.ucb1 import UCB1
 from selector.policies.vowpal import Vowpal
 
-AnyPolicy = Static | EpsilonGreedy | UCB1 | Thompson | Exp3 | Exp4 | MajorityVote | Vowpal
+AnyPolicy = Static | EpsilonGreedy | UCB1 | Thompson | TrackAndStop | Exp3 | Exp4 | MajorityVote | Vowpal
 
-__all__ = ["UCB1", "AnyPolicy", "EpsilonGreedy", "Exp3", "Exp4", "MajorityVote", "Static", "Thompson", "Vowpal"]
+__all__ = [
+    "UCB1",
+    "AnyPolicy",
+    "EpsilonGreedy",
+    "Exp3",
+    "Exp4",
+    "MajorityVote",
+    "Static",
+    "Thompson",
+    "TrackAndStop",
+    "Vowpal",
+]

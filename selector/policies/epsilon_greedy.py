@@ -34,6 +34,7 @@ class EpsilonGreedy(Remembering[Memory], frozen=True, kw_only=True, tag="epsilon
     learns_from: ClassVar[LearnsFrom] = "labels"
 
     epsilon: Annotated[float, Meta(ge=0, le=1)] = 0.1
+    prior_strength: Annotated[float, Meta(ge=0)] = 10.0
 
     def made(self, memory: Memory) -> Memory:
         return memory
@@ -49,6 +50,9 @@ class EpsilonGreedy(Remembering[Memory], frozen=True, kw_only=True, tag="epsilon
     def observe(self, state: Memory, decision: Decision, losses: Losses) -> Memory:
         self.remember(state, decision, losses)
         return state
+
+    def blend(self, population: Memory, own: Memory) -> Memory:
+        return self.meet(population, own, self.prior_strength)
 
     def describe(self, state: Memory) -> dict[str, dict[str, float]]:
         return state.tally.describe(self.chances(state, Query(0, state.tally.models)))

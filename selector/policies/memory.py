@@ -65,7 +65,6 @@ class Remembering(Single[M], Generic[M], frozen=True, kw_only=True):
     discount: Annotated[float, Meta(gt=0, le=1)] = 1.0
     window: Annotated[int, Meta(ge=0, le=100_000)] = 0
     restart: DetectorName | Literal["none"] = "cusum"
-    prior_strength: Annotated[float, Meta(ge=0)] = 10.0
 
     @abstractmethod
     def made(self, memory: Memory) -> M:
@@ -98,11 +97,11 @@ class Remembering(Single[M], Generic[M], frozen=True, kw_only=True):
         changes = [self._watch(memory, model, loss) for model, loss in scores]
         return True, any(changes)
 
-    def blend(self, population: M, own: M) -> M:
+    def meet(self, population: M, own: M, strength: float) -> M:
         """The power prior; whoever has heard more tells which models are silent or have failed."""
         state = self.with_models(own, population.tally.models)
         wiser = population if population.clock > own.clock else state
-        tally = population.tally.blend(own.tally, self.prior_strength)
+        tally = population.tally.blend(own.tally, strength)
         courses = [_copied(course) for course in wiser.of(tally.models)]
         return self.made(Memory(tally, courses, wiser.clock, wiser.spared, state.latest))
 

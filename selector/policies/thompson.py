@@ -60,6 +60,7 @@ class Thompson(Remembering[Posterior], frozen=True, kw_only=True, tag="thompson"
     learns_from: ClassVar[LearnsFrom] = "labels"
 
     exploration: Annotated[float, Meta(ge=0, lt=0.5)] = 0.005
+    prior_strength: Annotated[float, Meta(ge=0)] = 10.0
     probing: Annotated[float, Meta(ge=0, lt=0.5)] = 0.005
 
     def made(self, memory: Memory) -> Posterior:
@@ -101,6 +102,9 @@ class Thompson(Remembering[Posterior], frozen=True, kw_only=True, tag="thompson"
         if restarted or state.since >= max(1.0, sum(state.tally.counts) / 100):
             state.table, state.since = _table(state.tally), 0
         return state
+
+    def blend(self, population: Posterior, own: Posterior) -> Posterior:
+        return self.meet(population, own, self.prior_strength)
 
     def describe(self, state: Posterior) -> dict[str, dict[str, float]]:
         return state.tally.describe(state.table)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf, log, sqrt
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
 
 from selector.decisions import Decision, Query
 from selector.policies.memory import Memory, Remembering
@@ -35,6 +37,8 @@ class UCB1(Remembering[Memory], frozen=True, kw_only=True, tag="ucb1"):
     state_type: ClassVar[type] = Memory
     learns_from: ClassVar[LearnsFrom] = "labels"
 
+    prior_strength: Annotated[float, Meta(ge=0)] = 10.0
+
     def made(self, memory: Memory) -> Memory:
         return memory
 
@@ -50,6 +54,9 @@ class UCB1(Remembering[Memory], frozen=True, kw_only=True, tag="ucb1"):
     def observe(self, state: Memory, decision: Decision, losses: Losses) -> Memory:
         self.remember(state, decision, losses)
         return state
+
+    def blend(self, population: Memory, own: Memory) -> Memory:
+        return self.meet(population, own, self.prior_strength)
 
     def describe(self, state: Memory) -> dict[str, dict[str, float]]:
         return state.tally.describe(self.chances(state, Query(0, state.tally.models)))
