@@ -92,13 +92,17 @@ def losses_of(decision: Decision, feedback: Feedback, loss: Loss) -> dict[str, f
 
     A label scores every model that predicted. A reward r is the loss 1 - r of the answer: credited
     to the models whose prediction equals it; a reward of 0 or 1 in classification also scores
-    the others when it is 1, for there is one right class. If no model agrees, none is scored.
+    the others when it is 1, for there is one right class. If no model agrees, none is scored. Predictions that
+    the policy did not ask for (shadow queries, cache) are not scored by a reward: of their errors it shows all
+    that agree with a wrong answer, of their successes not those that do not, so they would seem worse than they are.
     """
     predictions = {**decision.predictions, **feedback.joined}
     if feedback.label is not None:
         return {model: loss(predictions[model], feedback.label) for model in sorted(predictions)}
     if feedback.reward is None:
         return {}
+    asked = {model for selection in decision.selections for model in selection.models} | set(decision.predictions)
+    predictions = {model: prediction for model, prediction in predictions.items() if model in asked}
     return _from_reward(predictions, decision.answer.output, feedback.reward, isinstance(loss, ZeroOne))
 
 

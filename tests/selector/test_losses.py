@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selector.decisions import Answer, Decision, Feedback, Label, Prediction, Query
+from selector.decisions import Answer, Decision, Feedback, Label, Prediction, Query, Selection
 from selector.errors import InvalidLabel
 from selector.losses import Absolute, AnyLoss, LogLoss, Loss, Squared, ZeroOne, losses_of
 
@@ -81,6 +81,13 @@ def test_a_reward_is_credited_to_the_models_that_agree_with_the_answer() -> None
     decided = decision("cat", a="cat", b="dog", c="cat")
     assert losses_of(decided, Feedback((1,), reward=0.25), ZeroOne()) == {"a": 0.75, "c": 0.75}
     assert losses_of(decided, Feedback((1,), reward=0.0), ZeroOne()) == {"a": 1, "c": 1}
+
+
+def test_a_reward_scores_what_was_asked_and_came_late_but_no_shadow() -> None:
+    decided = msgspec.structs.replace(decision("cat", a="cat"), selections=(Selection(("a", "late"), 1.0),))
+    joined = {"late": Prediction("cat"), "shadow": Prediction("cat")}
+    assert losses_of(decided, Feedback((1,), reward=0.0, joined=joined), ZeroOne()) == {"a": 1, "late": 1}
+    assert losses_of(decided, Feedback((1,), label="dog", joined=joined), ZeroOne()) == {"a": 1, "late": 1, "shadow": 1}
 
 
 def test_a_full_reward_tells_that_all_others_are_wrong_where_one_class_is_right() -> None:

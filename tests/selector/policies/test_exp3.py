@@ -111,3 +111,11 @@ def test_the_population_counts_for_its_feedbacks_that_share_lets_it_remember() -
     assert 95 < population.memory <= 100
     user = policy.blend(population, policy.initial_state(MODELS))
     assert user.logs == pytest.approx([log * 10 / population.memory for log in population.logs])
+
+
+def test_implicit_exploration_adds_gamma_to_the_probability() -> None:
+    """Exp3-IX (Neu 2015): the estimated loss is L / (p + gamma)."""
+    eta, gamma = 0.5, 0.25
+    expected = exp(-eta * 1.0 / (0.05 + gamma))
+    policy = Exp3(learning_rate=eta, share=0, implicit_exploration=gamma)
+    assert shares(policy, [("cnn:1", 0.05, 1.0)])[0] == pytest.approx(expected / (expected + 2))

@@ -9,14 +9,14 @@ import pytest
 
 from selector import Exp4
 from selector.decisions import Answer, Decision, Prediction, Query, Selection
-from selector.policies.weights import Weights
-from tests.selector.worlds import MODELS
+from selector.policies.exp4 import Votes
+from tests.selector.worlds import ERRORS, MODELS
 
 QUERY = Query(1, MODELS)
 ASKED = (Selection(MODELS, 1.0),)
 
 
-def observed(policy: Exp4, log: list[dict[str, float]]) -> Weights:
+def observed(policy: Exp4, log: list[dict[str, float]]) -> Votes:
     state = policy.initial_state(MODELS)
     for losses in log:
         state = policy.observe(state, Decision("", QUERY, 0.0, "exp4", ASKED, {}, Answer(1)), losses)
@@ -79,3 +79,24 @@ def test_the_vote_does_not_depend_on_who_answers_first() -> None:
     said = {"cnn:1": Prediction("cat"), "forest:1": Prediction("dog")}
     turned = dict(reversed(said.items()))
     assert policy.combine(state, QUERY, ASKED, said) == policy.combine(state, QUERY, ASKED, turned)
+
+
+def test_with_restarts_the_vote_leaves_and_forgives_at_once() -> None:
+    policy, patient = Exp4(restart="cusum"), Exp4()
+    states = [policy.initial_state(MODELS), patient.initial_state(MODELS)]
+    rng = Random(1)
+    rates = {**ERRORS, "svm:1": 0.3}
+
+    def go(cnn: float, queries: int) -> list[float]:
+        for i in range(queries):
+            losses = {m: float(rng.random() < (cnn if m == "cnn:1" else rate)) for m, rate in rates.items()}
+            decision = Decision("", Query(i, MODELS), 0.0, "exp4", (Selection(MODELS, 1.0),), {}, Answer(1))
+            states[:] = [policy.observe(states[0], decision, losses), patient.observe(states[1], decision, losses)]
+        return [p.describe(s)["cnn:1"]["weight"] for p, s in zip((policy, patient), states, strict=True)]
+
+    assert go(0.1, 1_500)[0] > 0.9
+    assert go(0.9, 25)[0] < 0.05
+    go(0.9, 1_000)
+    restarted, plain = go(0.1, 80)
+    assert restarted > 2 * plain
+    assert restarted > 0.5
