@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from random import Random
 
+import numpy as np
+
 from selector import Exp3, Exp4, Static
-from tests.benchmarks.model_failure import Experiment, Row, run_trial, strays
+from tests.benchmarks.model_failure import Experiment, Row, run_course, run_trial, strays
+from tests.benchmarks.recovery import back_after
 from tests.selector.worlds import chance_of_so_few
 
 BEST_ERROR, SECOND_ERROR = 0.05, 0.3
@@ -52,3 +55,17 @@ def test_a_mean_strays_when_chance_does_not_explain_it() -> None:
     row = Row("", Exp3(), reference=(0.1, 0.2), reference_trials=50)
     assert not strays(row, [0.103, 0.197], [0.001, 0.001], trials=50)
     assert strays(row, [0.103, 0.21], [0.001, 0.001], trials=50)
+
+
+def test_the_oracle_is_the_best_model_that_is_alive() -> None:
+    oracle = run_course(made(), Static(model="m1"), seed=1).oracle
+    assert chance_of_so_few(sum(oracle[:499]), 499, 2 * BEST_ERROR) < 1e-3
+    assert chance_of_so_few(sum(oracle[500:1_500]), 1_000, SECOND_ERROR + 0.06) < 1e-3
+    assert chance_of_so_few(1_000 - sum(oracle[500:1_500]), 1_000, 1 - SECOND_ERROR / 2) < 1e-6
+
+
+def test_a_policy_is_back_when_a_window_is_near_the_oracle() -> None:
+    gaps = np.zeros(2_000)
+    gaps[100:700] = 0.5
+    assert 590 <= back_after(gaps, 100, 2_000) <= 600
+    assert back_after(gaps, 100, 600) == 500
