@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Mapping
+from contextlib import suppress
 from math import isfinite, log
 from typing import Annotated
 
@@ -48,10 +49,10 @@ class Absolute(Loss, frozen=True, kw_only=True, tag="absolute"):
     scale: Scale = 1.0
 
     def __call__(self, prediction: Prediction, label: Label) -> float:
-        return min(1.0, abs(_number(prediction.output) - _number(label)) / self.scale)
+        return min(1.0, abs(number(prediction.output) - number(label)) / self.scale)
 
     def check(self, label: Label) -> None:
-        _number(label)
+        number(label)
 
 
 class Squared(Loss, frozen=True, kw_only=True, tag="squared"):
@@ -60,10 +61,10 @@ class Squared(Loss, frozen=True, kw_only=True, tag="squared"):
     scale: Scale = 1.0
 
     def __call__(self, prediction: Prediction, label: Label) -> float:
-        return min(1.0, abs(_number(prediction.output) - _number(label)) / self.scale) ** 2
+        return min(1.0, abs(number(prediction.output) - number(label)) / self.scale) ** 2
 
     def check(self, label: Label) -> None:
-        _number(label)
+        number(label)
 
 
 class LogLoss(Loss, frozen=True, kw_only=True, tag="log"):
@@ -87,19 +88,36 @@ class LogLoss(Loss, frozen=True, kw_only=True, tag="log"):
 AnyLoss = ZeroOne | Absolute | Squared | LogLoss
 
 
+def number(value: Label) -> float:
+    """The value as a float. Raises InvalidLabel unless it is a finite number."""
+    if isinstance(value, bool | str) or not isfinite(value):
+        raise InvalidLabel(f"expected a finite number, not {value!r}")
+    return float(value)
+
+
 def losses_of(decision: Decision, feedback: Feedback, loss: Loss) -> dict[str, float]:
     """The loss of every model whose loss the feedback tells, sorted by model.
 
     A label scores every model that predicted. A reward r is the loss 1 - r of the answer: credited
     to the models whose prediction equals it; a reward of 0 or 1 in classification also scores
     the others when it is 1, for there is one right class. If no model agrees, none is scored.
+    Raises InvalidLabel if the loss cannot take the label; a prediction that it cannot take has no loss.
     """
     predictions = {**decision.predictions, **feedback.joined}
     if feedback.label is not None:
-        return {model: loss(predictions[model], feedback.label) for model in sorted(predictions)}
+        return _from_label(predictions, feedback.label, loss)
     if feedback.reward is None:
         return {}
     return _from_reward(predictions, decision.answer.output, feedback.reward, isinstance(loss, ZeroOne))
+
+
+def _from_label(predictions: Mapping[str, Prediction], label: Label, loss: Loss) -> dict[str, float]:
+    loss.check(label)
+    losses = {}
+    for model in sorted(predictions):
+        with suppress(InvalidLabel):  # what one model said is no reason not to score the others
+            losses[model] = loss(predictions[model], label)
+    return losses
 
 
 def _from_reward(
@@ -110,9 +128,3 @@ def _from_reward(
         return {}
     others_are_wrong = one_right_class and reward == 1
     return {m: 1.0 - reward if agree else 1.0 for m, agree in agrees.items() if agree or others_are_wrong}
-
-
-def _number(value: Label) -> float:
-    if isinstance(value, bool | str) or not isfinite(value):
-        raise InvalidLabel(f"expected a finite number, not {value!r}")
-    return float(value)
