@@ -36,9 +36,16 @@ def open_segment(path: Path) -> mmap:
         return mmap(-1, HEAD.size) if empty else mmap(file.fileno(), 0, access=ACCESS_READ)
 
 
-def record(payload: bytes) -> bytes:
-    """`payload` with its head."""
-    return HEAD.pack(len(payload), crc32(payload)) + payload
+def put(payload: bytes, segment: mmap, start: int) -> int:
+    """Write a record at byte `start`; the byte where it ends. Raises IndexError if it does not fit.
+
+    The head comes last: until it is there, a reader finds the end of the segment.
+    """
+    middle = start + HEAD.size
+    end = middle + len(payload)
+    segment[middle:end] = payload
+    HEAD.pack_into(segment, start, len(payload), crc32(payload))
+    return end
 
 
 def records(segment: mmap, start: int) -> Iterator[tuple[bytes | None, int]]:

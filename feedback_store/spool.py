@@ -18,7 +18,7 @@ from msgspec import msgpack
 
 from feedback_store.claims import claim_new
 from feedback_store.contract import Row, StoreUnavailable
-from feedback_store.segments import create, open_segment, record, records
+from feedback_store.segments import HEAD, create, open_segment, put, records
 
 logger = getLogger(__name__)
 
@@ -54,14 +54,10 @@ class Spool:
 
     def append(self, row: Row) -> None:
         """Add a row: the death of the process no longer loses it. Raises StoreUnavailable if the disk is full."""
-        data = record(_encode(row))
-        start = self._end
-        end = start + len(data)
-        if end > self._size:
-            self._extend(len(data))
-            start, end = 0, len(data)
-        self._map[start:end] = data
-        self._end = end
+        data = _encode(row)
+        if self._end + HEAD.size + len(data) > self._size:
+            self._extend(HEAD.size + len(data))
+        self._end = put(data, self._map, self._end)
 
     @property
     def tail(self) -> Mark:
@@ -85,7 +81,7 @@ class Spool:
     def forget(self, mark: Mark) -> None:
         """Rows before `mark` are committed: drop the segments that hold nothing else."""
         for number in range(self._kept.segment, mark.segment):
-            self._path(number).unlink()
+            self._path(number).unlink(missing_ok=True)
         self._kept = mark
 
     def close(self) -> None:
@@ -93,7 +89,7 @@ class Spool:
         rows, mark = self.read(1)
         if not rows:
             self.forget(mark)
-            self._path(mark.segment).unlink()
+            self._path(mark.segment).unlink(missing_ok=True)
         if self._view is not None:
             self._view[1].close()
         self._map.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Mapping
+from contextlib import suppress
 from math import isfinite, log
 from typing import Annotated
 
@@ -48,10 +49,10 @@ class Absolute(Loss, frozen=True, kw_only=True, tag="absolute"):
     scale: Scale = 1.0
 
     def __call__(self, prediction: Prediction, label: Label) -> float:
-        return min(1.0, abs(_number(prediction.output) - _number(label)) / self.scale)
+        return min(1.0, abs(number(prediction.output) - number(label)) / self.scale)
 
     def check(self, label: Label) -> None:
-        _number(label)
+        number(label)
 
 
 class Squared(Loss, frozen=True, kw_only=True, tag="squared"):
@@ -60,10 +61,10 @@ class Squared(Loss, frozen=True, kw_only=True, tag="squared"):
     scale: Scale = 1.0
 
     def __call__(self, prediction: Prediction, label: Label) -> float:
-        return min(1.0, abs(_number(prediction.output) - _number(label)) / self.scale) ** 2
+        return min(1.0, abs(number(prediction.output) - number(label)) / self.scale) ** 2
 
     def check(self, label: Label) -> None:
-        _number(label)
+        number(label)
 
 
 class LogLoss(Loss, frozen=True, kw_only=True, tag="log"):
@@ -87,6 +88,13 @@ class LogLoss(Loss, frozen=True, kw_only=True, tag="log"):
 AnyLoss = ZeroOne | Absolute | Squared | LogLoss
 
 
+def number(value: Label) -> float:
+    """The value as a float. Raises InvalidLabel unless it is a finite number."""
+    if isinstance(value, bool | str) or not isfinite(value):
+        raise InvalidLabel(f"expected a finite number, not {value!r}")
+    return float(value)
+
+
 def losses_of(decision: Decision, feedback: Feedback, loss: Loss) -> dict[str, float]:
     """The loss of every model whose loss the feedback tells, sorted by model.
 
@@ -95,15 +103,25 @@ def losses_of(decision: Decision, feedback: Feedback, loss: Loss) -> dict[str, f
     the others when it is 1, for there is one right class. If no model agrees, none is scored. Predictions that
     the policy did not ask for (shadow queries, cache) are not scored by a reward: of their errors it shows all
     that agree with a wrong answer, of their successes not those that do not, so they would seem worse than they are.
+    Raises InvalidLabel if the loss cannot take the label; a prediction that it cannot take has no loss.
     """
     predictions = {**decision.predictions, **feedback.joined}
     if feedback.label is not None:
-        return {model: loss(predictions[model], feedback.label) for model in sorted(predictions)}
+        return _from_label(predictions, feedback.label, loss)
     if feedback.reward is None:
         return {}
     asked = {model for selection in decision.selections for model in selection.models} | set(decision.predictions)
     predictions = {model: prediction for model, prediction in predictions.items() if model in asked}
     return _from_reward(predictions, decision.answer.output, feedback.reward, isinstance(loss, ZeroOne))
+
+
+def _from_label(predictions: Mapping[str, Prediction], label: Label, loss: Loss) -> dict[str, float]:
+    loss.check(label)
+    losses = {}
+    for model in sorted(predictions):
+        with suppress(InvalidLabel):  # what one model said is no reason not to score the others
+            losses[model] = loss(predictions[model], label)
+    return losses
 
 
 def _from_reward(
@@ -114,9 +132,3 @@ def _from_reward(
         return {}
     others_are_wrong = one_right_class and reward == 1
     return {m: 1.0 - reward if agree else 1.0 for m, agree in agrees.items() if agree or others_are_wrong}
-
-
-def _number(value: Label) -> float:
-    if isinstance(value, bool | str) or not isfinite(value):
-        raise InvalidLabel(f"expected a finite number, not {value!r}")
-    return float(value)

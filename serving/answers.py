@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from selector.decisions import Answer
+from selector.errors import WindjammerError
+from serving.batching.queue import Expired
 from serving.config import ApplicationConfig
 from serving.errors import DeadlineExceeded, ModelFailed
 from serving.gathering import Gathering
@@ -15,7 +17,7 @@ def final_answer(config: ApplicationConfig, combined: Answer, gathering: Gatheri
     same. Raises the error that explains why there is nothing where the application has no default.
     """
     if combined.output is None:
-        error = _why_nothing(gathering)
+        error = why_nothing(gathering)
         if config.default_output is None:
             raise error
         return Answer(config.default_output, None, _unless(config, False), True, str(error))
@@ -29,13 +31,13 @@ def final_answer(config: ApplicationConfig, combined: Answer, gathering: Gatheri
     return Answer(config.default_output, confidence, False, True, explanation)
 
 
-def _why_nothing(gathering: Gathering) -> Exception:
-    if gathering.pending > 0:
+def why_nothing(gathering: Gathering) -> WindjammerError:
+    """Why no model has answered."""
+    errors = gathering.errors.values()
+    if gathering.pending > 0 or any(isinstance(error, Expired) for error in errors):
         milliseconds = (gathering.deadline - gathering.started) * 1000
         return DeadlineExceeded(f"No prediction arrived within {milliseconds:g} ms")
-    for error in gathering.errors.values():
-        return error
-    return ModelFailed("No model is available")
+    return next(iter(errors), ModelFailed("No model is available"))
 
 
 def _unless(config: ApplicationConfig, sure: bool) -> bool | None:

@@ -14,10 +14,10 @@ from feedback_store.contract import Row
 from feedback_store.writer import Writer
 from selector.decisions import Answer, Decision, Prediction, Query, Selection, encode
 from selector.errors import InvalidLabel, WindjammerError
+from selector.learner import Learner
 from selector.policy import Policy
 from serving.answers import final_answer
 from serving.cache import Cache
-from serving.class_names import ClassNames
 from serving.config import ApplicationConfig
 from serving.deadlines import Deadlines
 from serving.errors import ConflictingFeedback, ShuttingDown
@@ -30,6 +30,7 @@ from serving.query_ids import QueryIds
 from serving.recents import Recent, Recents
 from serving.updates import update
 from serving.values import Input, ObserveRequest, PredictReply, PredictRequest, Reply, UpdateRequest
+from serving.vocabulary import ClassNames, Numbers, Vocabulary
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ class Application:
         self.knowledge = knowledge
         self.around = around
         self.policy: Policy[Any] = config.policy
-        self.classes = None if config.classes is None else ClassNames(config.classes)
+        self.vocabulary = _vocabulary(config)
         self.cache = Cache(config.cache_bytes, config.cache_ttl, around.steady)
         for model in models.values():
             model.watch(self.cache.forget)
@@ -74,6 +75,7 @@ class Application:
         self.measures = Measures()
         self.feedback = FeedbackPath(self, around.writer)
         self.under_way = 0
+        self._named: set[str] = set()  # by clients, whose decisions are not recorded yet
         self.closing = False
         self._keys = tuple(models)
         self._policy_name = config.policy.name
@@ -85,30 +87,42 @@ class Application:
                 return tuple([key for key, model in self.models.items() if model.available])
         return self._keys
 
-    def admit(self, reply: Reply) -> bool:
-        """Whether a query may enter; if not, `reply` hears why. Whoever entered leaves by `under_way -= 1`."""
+    def admit(self, client: str | None, reply: Reply) -> bool:
+        """Whether a call may enter; if not, `reply` hears why. `client` is the id that it gives to a new decision.
+
+        Who entered is counted in `under_way` until it leaves.
+        """
         if self.closing:
             self.measures.refused += 1
             reply(ShuttingDown("The server is shutting down"))
             return False
+        if client is not None:
+            if client in self._named or self.recents.query_of(client) is not None:
+                reply(ConflictingFeedback(f"query_id {client!r} has been used before"))
+                return False
+            self._named.add(client)
         self.under_way += 1
         return True
 
+    def leave(self, gathering: Gathering) -> None:
+        """The gathering's call is over; saying so again changes nothing."""
+        if gathering.inside:
+            gathering.inside = False
+            self.under_way -= 1
+            if gathering.client_id is not None:
+                self._named.discard(gathering.client_id)
+
     def predict(self, request: PredictRequest, reply: Reply) -> None:
         """Answer a query: `reply` is called once, at the deadline at the latest."""
-        client = request.client_id
-        if client is not None and self.recents.query_of(client) is not None:
-            reply(ConflictingFeedback(f"query_id {client!r} has been used before"))
-            return
-        if not self.admit(reply):
+        state = self.knowledge.state_for(request.user)
+        if not self.admit(request.client_id, reply):
             return
         around = self.around
         started = around.steady()
         deadline = started + (self.config.slo if request.timeout is None else request.timeout)
         query = Query(around.ids.next(), self.available(), request.user, request.context)
-        state = self.knowledge.state_for(request.user)
         gathering = Gathering(self, state, query, request.input, started, deadline, reply)
-        gathering.client_id = client
+        gathering.client_id = request.client_id
         gathering.advance()
         if not gathering.finished:
             around.deadlines.add(deadline, gathering)
@@ -121,10 +135,10 @@ class Application:
         """Learn from a labelled input without an earlier predict: `reply` is called once, when that is on disk."""
         update(self.feedback, request, reply)
 
-    def state(self, user: str | None) -> dict[str, Any]:
-        """What the policy knows, for people: by model for this user, and how far the log has been folded.
+    def state(self) -> dict[str, Any]:
+        """What the policy knows of everyone, for people: by model, and how far the log has been folded.
 
-        `digest` is of the population's whole state: equal for equal folds.
+        `digest` is of the whole state: equal for equal folds.
         """
         population = self.knowledge.population
         return {
@@ -132,9 +146,22 @@ class Application:
             "position": population.position,
             "digest": blake2b(population.encode(), digest_size=16).hexdigest(),
             "skipped": population.skipped,
-            "user": user,
-            "models": self.policy.describe(self.knowledge.state_for(user)),
+            "models": self.policy.describe(population.state),
         }
+
+    def state_of(self, user: str, done: Callable[[dict[str, Any] | WindjammerError], None]) -> None:
+        """The same for one user: `models` as a query of that user meets them, `own` from that user's feedback alone."""
+
+        def tell(found: Learner | WindjammerError) -> None:
+            if isinstance(found, WindjammerError):
+                done(found)
+                return
+            own, policy = found.state, self.policy
+            met = policy.blend(self.knowledge.population.state, own) if policy.per_user else None
+            models = policy.describe(self.knowledge.population.state if met is None else met)
+            done({**self.state(), "user": user, "models": models, "own": policy.describe(own)})
+
+        self.knowledge.look_up(user, tell)
 
     def choose(self, gathering: Gathering) -> Selection | None:
         """The policy's next round."""
@@ -143,15 +170,15 @@ class Application:
         )
 
     def ask(self, model: str, gathering: Gathering) -> None:
-        """Ask one model by way of the cache."""
-        self.cache.ask(self.models[model], gathering.input, gathering.deadline, gathering)
+        """Ask one model for what the gathering is about."""
+        self._ask(model, gathering, gathering.deadline)
 
     def conclude(self, gathering: Gathering) -> None:
         """Combine what is there, log the decision, answer."""
         answer = final_answer(self.config, self.combine(gathering), gathering)
-        shadows = self._shadows(gathering)
+        shadows = self._shadows(gathering) if self.config.shadow_share else ()
         decision = self.record(gathering, answer, shadows)
-        self.under_way -= 1
+        self.leave(gathering)
         self.measures.answered(self.around.steady() - gathering.started, answer)
         gathering.reply(self._reply(gathering, decision, answer))
         for shadow in shadows:
@@ -159,7 +186,7 @@ class Application:
 
     def abandon(self, gathering: Gathering, error: Exception) -> None:
         """There is no answer: say why."""
-        self.under_way -= 1
+        self.leave(gathering)
         self.measures.errors += 1
         if not isinstance(error, WindjammerError):
             logger.error("application %s: policy %s raised", self.name, self._policy_name, exc_info=error)
@@ -167,17 +194,15 @@ class Application:
 
     def late(self, gathering: Gathering, model: str, prediction: Prediction) -> None:
         """Keep a prediction that missed the answer for the feedback."""
-        recent = self.recents.get(gathering.query.id)
-        if recent is not None:
-            recent.late = {**(recent.late or {}), model: prediction}
+        self.recents.add_late(gathering.query.id, model, prediction)
 
     def cached(self, model: str, asked: Input) -> Prediction | None:
-        """What a model is known to say of an input, in terms of the application's classes."""
+        """What a model is known to say of an input, in terms of the application's vocabulary."""
         prediction = self.cache.peek(model, asked)
-        if prediction is None or self.classes is None:
+        if prediction is None or self.vocabulary is None:
             return prediction
         try:
-            return self.classes.of_prediction(prediction)
+            return self.vocabulary.of_prediction(prediction)
         except InvalidLabel:
             return None
 
@@ -206,7 +231,7 @@ class Application:
 
     def _shadows(self, gathering: Gathering) -> tuple[Selection, ...]:
         share = self.config.shadow_share
-        if share == 0 or self.around.rng.random() >= share:
+        if self.around.rng.random() >= share:
             return ()
         asked = {model for selection in gathering.selections for model in selection.models}
         rest = tuple([model for model in gathering.query.available if model not in asked])
@@ -215,7 +240,14 @@ class Application:
     def _ask_in_shadow(self, shadow: Selection, gathering: Gathering) -> None:
         deadline = self.around.steady() + self.around.update_timeout
         for model in shadow.models:
+            self._ask(model, gathering, deadline)
+
+    def _ask(self, model: str, gathering: Gathering, deadline: float) -> None:
+        """By way of the cache if there is one: without, each query is asked for itself."""
+        if self.cache.limit:
             self.cache.ask(self.models[model], gathering.input, deadline, gathering)
+        else:
+            self.models[model].ask(gathering.input, deadline, gathering)
 
     def _reply(self, gathering: Gathering, decision: Decision, answer: Answer) -> PredictReply:
         assert answer.output is not None
@@ -229,3 +261,9 @@ class Application:
             self._policy_name,
             UNSET if answer.explanation is None else answer.explanation,
         )
+
+
+def _vocabulary(config: ApplicationConfig) -> Vocabulary | None:
+    if config.task == "regression":
+        return Numbers()
+    return None if config.classes is None else ClassNames(config.classes)

@@ -12,16 +12,13 @@ from msgspec import Struct
 from selector.decisions import Prediction
 from selector.errors import WindjammerError
 from serving.batching.queue import Expired
-from serving.values import Input, Waiter
+from serving.values import Input, Waiter, extent
 
 Key = tuple[str, int, Input]
 """Model, how often it had been forgotten, input; compared by equality."""
 
 OVERHEAD = 400
 """Bytes of an entry besides the input's data and the output's text, as measured on CPython 3.11."""
-
-PAIR = 150
-"""Bytes of one class with its probability."""
 
 
 class Asked(Protocol):
@@ -72,7 +69,7 @@ class Cache:
         """Answer from what is known, join what is in flight, else ask the model. The waiter may hear of it at once."""
         name = model.key
         key = (name, self._forgotten.get(name, 0), input)
-        entry = self._entries.get(key)
+        entry = self._entries.get(key) if self._entries else None  # to hash an input takes longer than to ask first
         if entry is not None:
             if entry.expires > self.clock():
                 self._entries.move_to_end(key)
@@ -80,15 +77,14 @@ class Cache:
                 waiter.arrived(name, entry.prediction)
                 return
             self.bytes -= self._entries.pop(key).size
-        flight = self._flights.get(key)
-        if flight is not None and model.available:
+        first = _Flight(self, model, key, waiter)
+        flight = self._flights.setdefault(key, first)
+        if flight is not first and model.available:
             self.joined += 1
             flight.joined.append((deadline, waiter))
             return
         self.misses += 1
-        if flight is None:
-            waiter = self._flights[key] = _Flight(self, model, key, waiter)
-        model.ask(input, deadline, waiter)
+        model.ask(input, deadline, first if flight is first else waiter)
 
     def peek(self, model: str, input: Input) -> Prediction | None:
         """What the model is known to say. Counts as no use."""
@@ -136,7 +132,7 @@ class _Flight(Struct, gc=False):
 
     def arrived(self, model: str, prediction: Prediction) -> None:
         """Keep the prediction, and hand it to all."""
-        if self.cache.land(self):
+        if self.cache.land(self) and self.cache.limit:
             self.cache.keep(self.key, prediction)
         self.waiter.arrived(model, prediction)
         for _, waiter in self.joined:
@@ -160,6 +156,4 @@ def _deadline(joined: tuple[float, Waiter]) -> float:
 
 
 def _size(input: Input, prediction: Prediction) -> int:
-    pairs = 0 if prediction.probabilities is None else len(prediction.probabilities)
-    text = len(prediction.output) if isinstance(prediction.output, str) else 0
-    return OVERHEAD + len(input.data) + text + PAIR * pairs
+    return OVERHEAD + len(input.data) + extent(prediction)

@@ -41,15 +41,15 @@ class FeedbackPath:
         except InvalidLabel as error:
             reply(error)
             return
-        if not application.admit(reply):
+        if not application.admit(None, reply):
             return
         self._find(request.queries, partial(self._append, request, label, self._leaving(reply)))
 
     def checked(self, label: Label) -> Label:
-        """The label in terms of the application's classes. Raises InvalidLabel if the loss cannot take it."""
+        """The label in terms of the application's vocabulary. Raises InvalidLabel if the loss cannot take it."""
         application = self.application
         application.config.loss.check(label)
-        return label if application.classes is None else application.classes.of(label)
+        return label if application.vocabulary is None else application.vocabulary.of(label)
 
     def settle(self, reply: Reply, query_id: str | None, outcome: Outcome | WindjammerError) -> None:
         """Fold what is durable now, and acknowledge."""
@@ -81,10 +81,10 @@ class FeedbackPath:
     def _find(self, queries: tuple[int | str, ...], done: Callable[[list[Subject] | WindjammerError], None]) -> None:
         recents = self.application.recents
         found: list[Subject] = []
-        for id_ in queries:
-            query = recents.query_of(id_) if isinstance(id_, str) else id_
-            recent = None if query is None else recents.get(query)
-            if query is None or recent is None:
+        for query in queries:
+            # Which decision a client's id names is for the log to say: the first that has it.
+            recent = None if isinstance(query, str) else recents.get(query)
+            if isinstance(query, str) or recent is None:
                 self._writer.call(partial(_subjects, self.application.name, queries), done)
                 return
             found.append(Subject(query, recent.user))
@@ -113,7 +113,7 @@ class FeedbackPath:
         recent = application.recents.get(query)
         if recent is None:
             return {}
-        joined = dict(recent.late or {})
+        joined = dict(recent.late)
         for model in application.models:
             if model not in recent.predicted and model not in joined:
                 prediction = application.cached(model, recent.input)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, Protocol
 
 from selector.decisions import Prediction, Query, Selection
 from selector.errors import InvalidLabel, WindjammerError
-from serving.class_names import ClassNames
 from serving.errors import ModelFailed
 from serving.values import Input, Reply
+from serving.vocabulary import Vocabulary
+
+logger = logging.getLogger(__name__)
 
 
 class Course(Protocol):
     """Who steers gatherings: an application's predictions, or its updates.
 
-    `classes` maps what models say to the application's classes, if those are listed.
+    `vocabulary` is what models may say, where that is known.
     """
 
-    classes: ClassNames | None
+    vocabulary: Vocabulary | None
 
     def choose(self, gathering: Gathering) -> Selection | None:
         """The next round, or None when there is nothing more to ask."""
@@ -38,8 +41,9 @@ class Course(Protocol):
 class Gathering:
     """The predictions for one query, round by round.
 
-    `state` is the policy's, as it met the query. Driven by callbacks only. Ends when the course chooses
-    no further round, or at the deadline; predictions that arrive later are handed to the course as late.
+    `state` is the policy's, as it met the query; `inside` is whether the application still counts it.
+    Driven by callbacks only. Ends when the course chooses no further round, or at the deadline;
+    predictions that arrive later are handed to the course as late.
     """
 
     __slots__ = (
@@ -50,6 +54,7 @@ class Gathering:
         "errors",
         "finished",
         "input",
+        "inside",
         "pending",
         "predictions",
         "query",
@@ -76,6 +81,7 @@ class Gathering:
         self.pending = 0
         self.asking = False
         self.finished = False
+        self.inside = True
 
     def advance(self) -> None:
         """Ask round after round as long as every answer is there at once; end when no round follows."""
@@ -84,6 +90,11 @@ class Gathering:
         while self.pending == 0:
             try:
                 selection = course.choose(self)
+                if selection is not None:
+                    self.selections.append(selection)
+                    self.pending = len(selection.models)
+                    for model in selection.models:
+                        course.ask(model, self)
             except Exception as error:
                 self.finished = True
                 course.abandon(self, error)
@@ -91,19 +102,16 @@ class Gathering:
             if selection is None:
                 self._end()
                 return
-            self.selections.append(selection)
-            self.pending = len(selection.models)
-            for model in selection.models:
-                course.ask(model, self)
         self.asking = False
 
     def arrived(self, model: str, prediction: Prediction) -> None:
         """A model answered."""
         course = self.course
-        if course.classes is not None:
+        if course.vocabulary is not None:
             try:
-                prediction = course.classes.of_prediction(prediction)
+                prediction = course.vocabulary.of_prediction(prediction)
             except InvalidLabel as error:
+                logger.warning("%s: %s", model, error)
                 self.failed(model, ModelFailed(f"{model}: {error}"))
                 return
         if self.finished:

@@ -19,6 +19,9 @@ from serving.values import Input
 LONG = 2048
 """Bytes of JSON from which SIMD parsing is the faster one."""
 
+_LAYOUTS = 256
+"""Lengths of inputs whose layout is remembered, where the shape leaves the length free."""
+
 _KEPT = 1 << 18
 """Bytes of JSON up to which a parser is kept for the next input: it never gives back what it has allocated."""
 
@@ -86,6 +89,9 @@ DATATYPES = (*_NUMBERS, "BYTES", "JSON")
 
 Decode = Callable[[bytes], Input]
 
+_Layout = tuple[tuple[int, ...], Callable[..., bytes]]
+"""The shape of so many values given flat, and what packs them."""
+
 
 def decoder(spec: InputSpec) -> Decode:
     """A function from the JSON text of one input to the Input; it raises InvalidInput, and is for one thread.
@@ -109,7 +115,7 @@ class NumberDecoder:
         self._number = number = _NUMBERS[spec.datatype]
         self._free = spec.shape.count(-1)
         self._size = prod(size for size in spec.shape if size != -1)
-        self._pack = struct.Struct(f"<{self._size}{number.code}").pack
+        self._layouts: dict[int, _Layout] = {}
         self._scalar = json.Decoder(number.json).decode
         self._flat = json.Decoder(list[number.json]).decode  # type: ignore[name-defined]
         self._nested = json.Decoder(_nested(number.json, len(spec.shape))).decode
@@ -122,32 +128,36 @@ class NumberDecoder:
         if len(text) >= LONG and (found := self._scan(text)) is not None:
             return found
         try:
-            values, shape = self._read(text)
+            values, (shape, pack) = self._read(text)
         except (msgspec.MsgspecError, RecursionError) as error:
             raise InvalidInput(f"expected {self.spec}: {error}") from None
         try:
-            data = self._packed(values)
+            data = pack(*values)
         except (struct.error, OverflowError):
-            data = self._packed([self._fitting(place, value) for place, value in enumerate(values)])
+            data = pack(*[self._fitting(place, value) for place, value in enumerate(values)])
         return Input(self.spec.datatype, shape, data)
 
-    def _read_one(self, text: bytes) -> tuple[Sequence[float], tuple[int, ...]]:
-        return (self._scalar(text),), ()
+    def _read_one(self, text: bytes) -> tuple[Sequence[float], _Layout]:
+        return (self._scalar(text),), self._layout((), 1)
 
-    def _read_values(self, text: bytes) -> tuple[Sequence[float], tuple[int, ...]]:
-        """The values in C order, and the shape."""
+    def _read_values(self, text: bytes) -> tuple[Sequence[float], _Layout]:
+        """The values in C order, and their layout."""
         spec = self.spec
         if len(spec.shape) > 1 and text[1:].lstrip(b" \t\r\n").startswith(b"["):
             return self._unnested(self._nested(text))
         values: list[float] = self._flat(text)
-        if len(values) == self._size and not self._free:
-            return values, spec.shape
-        shape = self._shape_of(len(values))
-        if shape is None:
-            raise InvalidInput(f"expected {spec}, got {len(values)} values")
-        return values, shape
+        count = len(values)
+        layout = self._layouts.get(count)
+        if layout is None:
+            shape = self._shape_of(count)
+            if shape is None:
+                raise InvalidInput(f"expected {spec}, got {count} values")
+            layout = self._layout(shape, count)
+            if len(self._layouts) < _LAYOUTS:
+                self._layouts[count] = layout
+        return values, layout
 
-    def _unnested(self, values: list[Any]) -> tuple[list[float], tuple[int, ...]]:
+    def _unnested(self, values: list[Any]) -> tuple[list[float], _Layout]:
         shape = [len(values)]
         for _ in self.spec.shape[1:]:
             lengths = {len(row) for row in values}
@@ -157,7 +167,7 @@ class NumberDecoder:
             shape.append(lengths.pop() if lengths else 0)
         if any(size not in (-1, got) for size, got in zip(self.spec.shape, shape, strict=True)):
             raise InvalidInput(f"expected {self.spec}, got shape {shape}")
-        return values, tuple(shape)
+        return values, self._layout(tuple(shape), len(values))
 
     def _shape_of(self, count: int) -> tuple[int, ...] | None:
         """The shape of `count` values given flat, if it can be told and is ours."""
@@ -167,10 +177,8 @@ class NumberDecoder:
             return None
         return tuple([count // self._size if size == -1 else size for size in self.spec.shape])
 
-    def _packed(self, values: Sequence[float]) -> bytes:
-        if self._free:
-            return struct.pack(f"<{len(values)}{self._number.code}", *values)
-        return self._pack(*values)
+    def _layout(self, shape: tuple[int, ...], count: int) -> _Layout:
+        return shape, struct.Struct(f"<{count}{self._number.code}").pack
 
     def _fitting(self, place: int, value: float) -> float:
         """The value as the datatype can hold it: an int if it is one. Raises InvalidInput."""

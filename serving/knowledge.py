@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from feedback_store.contract import Log, Snapshot
@@ -40,6 +42,8 @@ class Knowledge:
         self.users = Users(USERS)
         self._writer = writer
         self._saved = 0
+        self._broken = False  # the states are not to be trusted
+        self._missed: list[Entry] | None = None  # while they are folded again
 
     def recover(self, log: Log) -> int:
         """Fold what the log holds, from the newest snapshot on; how many entries that took."""
@@ -58,39 +62,74 @@ class Knowledge:
         return self.policy.blend(self.population.state, own.state)
 
     def fold(self, entry: Entry) -> None:
-        """Learn from an entry that is durable; entries must come in the order of their positions."""
-        self.population.fold(entry)
-        self.users.fold(entry)
-        if entry.position - self._saved >= SNAPSHOT_EVERY:
+        """Learn from an entry that is durable; entries must come in the order of their positions.
+
+        A policy that raises leaves a state that nobody can vouch for: all states are then folded again from the log.
+        """
+        if self._missed is not None:
+            self._missed.append(entry)
+        elif self._broken or not self._learned(entry):
+            self._fold_again(entry)
+        elif entry.position - self._saved >= SNAPSHOT_EVERY:
             self.save()
 
     def save(self) -> None:
         """Take a snapshot of the population's state, if there is anything new."""
         population = self.population
-        if population.position == self._saved:
+        if population.position == self._saved or self._broken:
             return
         self._saved = population.position
         snapshot = self._snapshot(population, None)
         self._writer.call(lambda log: log.save([snapshot]), self._report)
 
-    def _load(self, user: str) -> None:
-        if not self.users.begin_load(user):
-            return
+    def look_up(self, user: str, done: Callable[[Learner | WindjammerError], None]) -> None:
+        """What the log says of one user, whether it is in memory or not."""
+        self._writer.call(partial(self._read, user), done)
 
-        def read(log: Log) -> Learner:
-            learner = Learner(self.policy, self.loss)
-            if restore(log, self.application, user, self.fold_key, learner) >= USER_SNAPSHOT_EVERY:
-                log.save([self._snapshot(learner, user)])
-            return learner
+    def _learned(self, entry: Entry) -> bool:
+        try:
+            self.population.fold(entry)
+            self.users.fold(entry)
+        except Exception:
+            logger.exception("application %s: policy %s cannot learn", self.application, self.policy.name)
+            return False
+        return True
+
+    def _fold_again(self, entry: Entry) -> None:
+        self._broken, self._missed, self.users = True, [entry], Users(USERS)
 
         def done(result: Learner | WindjammerError) -> None:
-            if isinstance(result, Learner):
-                self.users.end_load(user, result)
-            else:
-                self.users.fail_load(user)
+            missed, self._missed = self._missed or [], None
+            if isinstance(result, WindjammerError):
                 self._report(result)
+                return
+            self.population, self._broken = result, False
+            for entry in missed:
+                self.fold(entry)
 
-        self._writer.call(read, done)
+        self._writer.call(partial(self._read, None), done)
+
+    def _load(self, user: str) -> None:
+        users = self.users
+        if not users.begin_load(user):
+            return
+
+        def done(result: Learner | WindjammerError) -> None:
+            if isinstance(result, WindjammerError):
+                users.fail_load(user)
+                self._report(result)
+            else:
+                users.end_load(user, result)
+
+        self.look_up(user, done)
+
+    def _read(self, user: str | None, log: Log) -> Learner:
+        """The fold up to the end of the log, on the writer's thread."""
+        learner = Learner(self.policy, self.loss)
+        folded = restore(log, self.application, user, self.fold_key, learner)
+        if user is not None and folded >= USER_SNAPSHOT_EVERY:
+            log.save([self._snapshot(learner, user)])
+        return learner
 
     def _snapshot(self, learner: Learner, user: str | None) -> Snapshot:
         return Snapshot(self.application, user, self.fold_key, learner.position, learner.encode())

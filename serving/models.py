@@ -28,6 +28,8 @@ class Model:
     while all are busy waits for the first that is not. `objective` is in seconds, from asking to the answer. A query
     waits for a batch in service (after a short one, sent ahead: AHEAD of the objective) before its own: each replica's
     controller is held to half of what is left. `clock` gives seconds; `call_soon` is that of the loop. One thread.
+
+    `available` is whether a replica is up.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Model:
         call_soon: Callable[[Callable[[], None]], object],
     ) -> None:
         self.key = config.key
+        self.available = False
         self.counters = Counters()
         self._objective = objective
         self._clock = clock
@@ -48,11 +51,6 @@ class Model:
         self._dispatching = False
         self._outdated = True
         self._failed_in_a_row = 0
-
-    @property
-    def available(self) -> bool:
-        """Whether a replica is up."""
-        return bool(self._replicas)
 
     @property
     def waiting(self) -> int:
@@ -71,7 +69,7 @@ class Model:
     def ask(self, input: Input, deadline: float, waiter: Waiter) -> None:
         """Ask for a prediction by `deadline`; a late one is delivered too. The waiter may hear of a failure at once."""
         now = self._clock()
-        if not self._replicas:
+        if not self.available:
             self._expire(self._queue.expire(now))
             self._fail(waiter, ModelFailed(f"{self.key}: no worker is up"))
             return
@@ -89,6 +87,7 @@ class Model:
         """A replica is ready: it takes what waits, and starts to learn its batch size."""
         ahead = self._objective * AHEAD
         self._replicas[replica] = Flights(replica, AIMD((self._objective - ahead) / 2), ahead)
+        self.available = True
         self._dispatch()
 
     def told(self, replica: Replica, batch: int, predictions: Sequence[Prediction | ModelFailed]) -> None:
@@ -115,6 +114,7 @@ class Model:
         flights = self._replicas.pop(replica, None)
         if flights is None:
             return
+        self.available = bool(self._replicas)
         for changed in self._watchers:
             changed(self.key)
         error = ModelFailed(f"{self.key}: {reason}")

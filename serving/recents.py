@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from msgspec import Struct
 
 from selector.decisions import Prediction
-from serving.values import Input
+from serving.values import Input, extent
 
 ENTRY_BYTES = 400
 """What an entry takes beside its input: dictionary slot, struct, tuple of names."""
+
+
+LATE_BYTES = 250
+"""What a late prediction takes beside its extent."""
+
+NONE: Mapping[str, Prediction] = MappingProxyType({})
 
 
 class Recent(Struct, gc=False):
@@ -19,7 +27,7 @@ class Recent(Struct, gc=False):
     user: str | None
     input: Input
     predicted: tuple[str, ...]
-    late: dict[str, Prediction] | None = None
+    late: Mapping[str, Prediction] = NONE
 
 
 class Recents:
@@ -47,6 +55,13 @@ class Recents:
         while self.bytes > self.limit:
             self._forget_oldest()
 
+    def add_late(self, query: int, model: str, prediction: Prediction) -> None:
+        """Remember a prediction that came after the answer, if its decision is remembered."""
+        recent = self._entries.get(query)
+        if recent is not None and model not in recent.late:
+            recent.late = {**recent.late, model: prediction}
+            self.bytes += _size(prediction)
+
     def get(self, query: int) -> Recent | None:
         """The decision of that id, if it is remembered."""
         return self._entries.get(query)
@@ -57,7 +72,12 @@ class Recents:
 
     def _forget_oldest(self) -> None:
         query = self._order.popleft()
-        self.bytes -= len(self._entries.pop(query).input.data) + ENTRY_BYTES
+        recent = self._entries.pop(query)
+        self.bytes -= len(recent.input.data) + ENTRY_BYTES + sum(map(_size, recent.late.values()))
         client = self._client_of.pop(query, None)
         if client is not None:
             del self._clients[client]
+
+
+def _size(late: Prediction) -> int:
+    return LATE_BYTES + extent(late)

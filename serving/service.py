@@ -36,6 +36,9 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+GRACE = 2.0
+"""Seconds beyond the longest timeout that calls under way are waited for at the end."""
+
 
 class Service:
     """The applications, the models behind them, and the store beneath.
@@ -70,11 +73,19 @@ class Service:
         self.ready = False
         for application in self.applications.values():
             application.closing = True
-        while any(application.under_way for application in self.applications.values()):
-            await asyncio.sleep(0.005)
+        await self._drain()
         for application in self.applications.values():
             application.knowledge.save()
         await self._running.aclose()
+
+    async def _drain(self) -> None:
+        """Wait until everybody has been answered, but not for ever."""
+        deadline = time.monotonic() + self.config.server.max_timeout + GRACE
+        while (waiting := sum(a.under_way for a in self.applications.values())) > 0:
+            if time.monotonic() > deadline:
+                logger.error("%d calls are given up: they got no answer in time", waiting)
+                return
+            await asyncio.sleep(0.005)
 
     async def _start(self) -> None:
         loop = asyncio.get_running_loop()

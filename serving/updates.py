@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from feedback_store.contract import Pending
+from feedback_store.contract import Outcome, Pending
 from selector.decisions import Feedback, Label, Prediction, Query, Selection
 from selector.errors import InvalidLabel, WindjammerError
-from serving.errors import ModelFailed
+from serving.answers import why_nothing
 from serving.feedback import FeedbackPath
 from serving.gathering import Gathering
 from serving.values import ObserveRequest, Reply, UpdateRequest
@@ -22,7 +22,7 @@ class Update:
 
     def __init__(self, path: FeedbackPath, label: Label) -> None:
         self.application = path.application
-        self.classes = path.application.classes
+        self.vocabulary = path.application.vocabulary
         self._path = path
         self._label = label
 
@@ -39,13 +39,13 @@ class Update:
         """Log the decision, then its feedback; acknowledged when both are on disk."""
         application = self.application
         if not gathering.predictions:
-            raise next(iter(gathering.errors.values()), ModelFailed("No model answered"))
+            raise why_nothing(gathering)
         decision = application.record(gathering, application.combine(gathering))
         event = Feedback((decision.query.id,), self._label)
         query_id = gathering.client_id or str(decision.query.id)
         application.around.writer.append(
             Pending(application.name, decision.query.user, decision.at, event),
-            partial(self._settle, gathering.reply, query_id),
+            partial(self._settle, gathering, query_id),
         )
 
     def abandon(self, gathering: Gathering, error: Exception) -> None:
@@ -55,9 +55,9 @@ class Update:
     def late(self, gathering: Gathering, model: str, prediction: Prediction) -> None:
         """The label has been joined already; what comes later is not used."""
 
-    def _settle(self, reply: Reply, query_id: str, outcome: object) -> None:
-        self.application.under_way -= 1
-        self._path.settle(reply, query_id, outcome)  # type: ignore[arg-type]
+    def _settle(self, gathering: Gathering, query_id: str, outcome: Outcome | WindjammerError) -> None:
+        self.application.leave(gathering)
+        self._path.settle(gathering.reply, query_id, outcome)
 
 
 def update(path: FeedbackPath, request: UpdateRequest, reply: Reply) -> None:
@@ -89,12 +89,12 @@ def _begin(
     if known is not None:
         path.observe(ObserveRequest((known,), label=label), reply)
         return
-    if not application.admit(reply):
+    state = application.knowledge.state_for(request.user)
+    if not application.admit(request.client_id, reply):
         return
     around = application.around
     started = around.steady()
     query = Query(around.ids.next(), application.available(), request.user, request.context)
-    state = application.knowledge.state_for(request.user)
     gathering = Gathering(
         Update(path, label), state, query, request.input, started, started + around.update_timeout, reply
     )

@@ -23,6 +23,17 @@ class Input(Struct, frozen=True, array_like=True, gc=False):
     data: bytes
 
 
+PAIR = 150
+"""Bytes of one class with its probability, as measured on CPython 3.11."""
+
+
+def extent(prediction: Prediction) -> int:
+    """Bytes that a prediction takes beyond what all of them do: its text and its distribution."""
+    pairs = 0 if prediction.probabilities is None else len(prediction.probabilities)
+    text = len(prediction.output) if isinstance(prediction.output, str) else 0
+    return text + PAIR * pairs
+
+
 class PredictRequest(Struct, frozen=True, gc=False):
     """A decoded query. `timeout` in seconds, None for the application's objective."""
 

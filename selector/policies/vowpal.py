@@ -58,13 +58,11 @@ class Vowpal(Single[VowpalState], frozen=True, kw_only=True, tag="vowpal"):
     def observe(self, state: VowpalState, decision: Decision, losses: Losses) -> VowpalState:
         query, tally = decision.query, state.learned.tally
         known = losses.keys() & set(query.available) & set(tally.models)
-        examples = []
-        for model, probability in asked(decision):
-            if model in known and probability > 0:
-                tally.add(model, losses[model])
-                examples.append(example(query, (model, losses[model], probability)))
-        if examples:
-            state.learn(examples, self._arguments, self.save_every)
+        scored = [(model, losses[model], p) for model, p in asked(decision) if model in known and p > 0]
+        if scored:
+            state.learn([example(query, score) for score in scored], self._arguments, self.save_every)
+        for model, loss, _ in scored:
+            tally.add(model, loss)
         return state
 
     def blend(self, population: VowpalState, own: VowpalState) -> VowpalState:

@@ -45,15 +45,19 @@ class VowpalState:
         return self._live
 
     def learn(self, examples: Sequence[str], arguments: Sequence[str], every: int) -> None:
-        """One feedback's examples, in place; at each multiple of `every` they become part of the model's bytes."""
+        """One feedback's examples, in place; at each multiple of `every` they become part of the model's bytes.
+
+        Raises OSError if there is no place for the file between two workspaces; then nothing has changed.
+        """
         learned = self.learned
-        learned.since.extend(examples)
+        if (learned.feedbacks + 1) % every == 0:
+            learned.model = _folded(learned.model, [*learned.since, *examples], arguments)
+            learned.since, self._live = [], None
+        else:
+            learned.since.extend(examples)
+            if self._live is not None:
+                _learn(self._live, examples)
         learned.feedbacks += 1
-        if learned.feedbacks % every == 0:
-            learned.model, learned.since = _folded(learned.model, learned.since, arguments), []
-            self._live = None
-        elif self._live is not None:
-            _learn(self._live, examples)
 
 
 def _open(model: bytes, arguments: Sequence[str]) -> Workspace:

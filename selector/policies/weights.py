@@ -24,7 +24,7 @@ class Weights(Struct, array_like=True):
     def of(self, models: Sequence[str]) -> list[float]:
         """The weights of these models relative to the heaviest of them."""
         if models == self.tally.models:
-            return [exp(w) for w in self.logs]
+            return list(map(exp, self.logs))
         logs = self.logs_of(models)
         top = max(logs, default=0.0)
         return [exp(w - top) for w in logs]

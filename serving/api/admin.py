@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
 from msgspec import json, to_builtins
 from starlette.responses import Response
 
+from selector.errors import WindjammerError
 from serving.config import ModelConfig
 from serving.errors import UnknownApplication, UnknownModel
 from serving.settings import unknown
@@ -33,7 +37,8 @@ def admin(service: Service) -> APIRouter:
 
     @router.get("/applications/{name}/state", summary="What its policy knows, by model: of one user, or of all")
     async def state(name: str, user: str | None = None) -> Response:
-        return _json(_found(service, name).state(user))
+        application = _found(service, name)
+        return _json(application.state() if user is None else await _told(partial(application.state_of, user)))
 
     @router.get("/models", summary="All versions of all models")
     async def models() -> Response:
@@ -48,6 +53,16 @@ def admin(service: Service) -> APIRouter:
         return _json(_model(config, found) | _workings(config, found))
 
     return router
+
+
+async def _told(ask: Callable[[Callable[[dict[str, Any] | WindjammerError], None]], None]) -> dict[str, Any]:
+    """What `ask` hands to its callback. Raises the error if it is one."""
+    told: asyncio.Future[dict[str, Any] | WindjammerError] = asyncio.get_running_loop().create_future()
+    ask(told.set_result)
+    answer = await told
+    if isinstance(answer, WindjammerError):
+        raise answer
+    return answer
 
 
 def _json(content: object) -> Response:

@@ -129,7 +129,7 @@ class ShortCutProtocol(HttpToolsProtocol):
 
     def _enqueue(self, endpoint: Endpoint | None, keep_alive: bool) -> Exchange:
         exchange = Exchange(self, endpoint, keep_alive)
-        self._unset_keepalive_if_required()
+        self.idle_since = None  # again: an earlier request of the same data may have been answered
         self.exchanges.append(exchange)
         self.under_way.add(exchange)
         if not keep_alive:

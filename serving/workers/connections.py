@@ -26,7 +26,10 @@ class _HasFileno(Protocol):
 
 
 class Connection:
-    """One front end: what it asked and did not get yet, what it got and did not read yet."""
+    """One front end: what it asked and did not get yet, what it got and did not read yet.
+
+    `blocked` is whether somebody waits for the socket to take more.
+    """
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
@@ -34,6 +37,7 @@ class Connection:
         self.sock = sock
         self.asked: deque[tuple[Ask, bytearray]] = deque()
         self.unsent = bytearray()
+        self.blocked = False
         self._decoder = Decoder()
 
     def receive(self, buffer: memoryview) -> None:
@@ -138,8 +142,10 @@ class Connections:
 
     def _watch(self, connection: Connection) -> None:
         """Ask to hear when the socket takes more, exactly while there is more."""
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if connection.unsent else 0)
-        if self._selector.get_key(connection.sock).events != events:
+        blocked = bool(connection.unsent)
+        if blocked != connection.blocked:
+            connection.blocked = blocked
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if blocked else 0)
             self._selector.modify(connection.sock, events, connection)
 
     def _drop(self, connection: Connection, reason: object) -> None:

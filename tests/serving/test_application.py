@@ -15,6 +15,7 @@ from selector.decisions import Feedback, Prediction, Selection
 from selector.errors import InvalidLabel
 from selector.learner import Learner
 from selector.losses import Absolute
+from selector.personalization import Users
 from selector.policies import Exp3, Exp4, MajorityVote, Static
 from serving.errors import (
     BadRequest,
@@ -25,7 +26,7 @@ from serving.errors import (
     ShuttingDown,
     UnknownQueryId,
 )
-from serving.values import Input, ObserveReply, PredictReply
+from serving.values import Input, ObserveReply, PredictReply, UpdateRequest
 from tests.serving.front_end import FrontEnd, vector
 
 SLO = 0.02
@@ -139,13 +140,13 @@ def test_an_unsure_answer_may_be_replaced_by_the_default(tmp_path: Path) -> None
 def test_feedback_moves_the_weights_and_is_joined_once(tmp_path: Path) -> None:
     with front_end(tmp_path, {"a:1": 7, "b:1": 3}) as end:
         query = end.answer().query_id
-        before = end.app.state(None)["models"]
+        before = end.app.state()["models"]
         assert end.observe(query, label=7) == ObserveReply("applied")
-        after = end.app.state(None)["models"]
+        after = end.app.state()["models"]
         assert before["a:1"]["weight"] == before["b:1"]["weight"]
         assert after["a:1"]["weight"] > after["b:1"]["weight"]
         assert end.observe(query, label=7) == ObserveReply("duplicate")
-        assert end.app.state(None)["models"] == after
+        assert end.app.state()["models"] == after
         conflict = end.observe(query, label=3)
         assert isinstance(conflict, ConflictingFeedback)
         assert "label 7" in str(conflict)
@@ -154,7 +155,7 @@ def test_feedback_moves_the_weights_and_is_joined_once(tmp_path: Path) -> None:
 def test_a_reward_is_credited_to_the_models_that_agreed_with_the_answer(tmp_path: Path) -> None:
     with front_end(tmp_path, {"a:1": 7, "b:1": 7, "c:1": 3}) as end:
         assert end.observe(end.answer().query_id, reward=0.0) == ObserveReply("applied")
-        models = end.app.state(None)["models"]
+        models = end.app.state()["models"]
         assert models["a:1"]["weight"] == models["b:1"]["weight"] < models["c:1"]["weight"]
 
 
@@ -195,7 +196,7 @@ def test_a_prediction_that_missed_the_answer_is_still_scored(tmp_path: Path) -> 
         end.models["slow:1"].release(3)
         end.observe(replies[0].query_id, label=7)
         assert _joined(end) == {"slow:1": Prediction(3)}
-        models = end.app.state(None)["models"]
+        models = end.app.state()["models"]
         assert models["fast:1"]["weight"] > models["slow:1"]["weight"]
 
 
@@ -237,7 +238,7 @@ def test_an_update_asks_and_scores_every_model(tmp_path: Path) -> None:
         decision = end.log.decision("app", int(reply.query_id))
         assert decision is not None
         assert decision.selections == (Selection(("a:1", "b:1"), 1.0),)
-        models = end.app.state(None)["models"]
+        models = end.app.state()["models"]
         assert models["a:1"]["weight"] > models["b:1"]["weight"]
 
 
@@ -254,6 +255,68 @@ def test_a_query_may_be_observed_by_the_clients_own_id(tmp_path: Path) -> None:
         (again,) = end.predict(client_id="mine")
         assert isinstance(again, ConflictingFeedback)
         assert end.observe("mine", label=7) == ObserveReply("applied")
+
+
+def test_a_clients_id_is_taken_from_the_moment_the_query_enters(tmp_path: Path) -> None:
+    with front_end(tmp_path, {"a:1": None}) as end:
+        first = end.predict(client_id="mine")
+        (second,) = end.predict(client_id="mine")
+        assert isinstance(second, ConflictingFeedback)
+        replies: list[Any] = []
+        end.app.update(UpdateRequest(vector(3.0), 7, client_id="mine"), replies.append)
+        end.turn()
+        assert isinstance(replies[0], ConflictingFeedback)
+        end.models["a:1"].release(7)
+        assert first[0].query_id == "mine"
+        assert end.observe("mine", label=7) == ObserveReply("applied")
+        assert end.observe(int(decision_id(end)), label=7) == ObserveReply("duplicate")
+
+
+def test_an_id_whose_query_got_no_answer_is_free_again(tmp_path: Path) -> None:
+    with front_end(tmp_path, {"a:1": ModelFailed("a")}) as end:
+        end.predict(client_id="mine")
+        end.models["a:1"].says = 7
+        assert end.answer(client_id="mine", input=vector(3.0)).query_id == "mine"
+
+
+def test_in_regression_a_model_that_says_no_number_fails_alone(tmp_path: Path) -> None:
+    policy = Exp4(task="regression")
+    with front_end(tmp_path, {"a:1": 1.0, "b:1": "abc"}, policy, task="regression", loss=Absolute()) as end:
+        reply = end.answer()
+        assert reply.models == {"a:1": 1.0}
+        assert end.observe(reply.query_id, label=1.0) == ObserveReply("applied")
+        assert end.app.state()["models"]["a:1"]["count"] == 1
+        assert end.app.state()["skipped"] == 0
+
+
+def test_a_policy_that_cannot_learn_costs_no_answer_and_learns_again_from_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with front_end(tmp_path, {"a:1": 7, "b:1": 3}) as end:
+        query, another = end.answer().query_id, end.answer().query_id
+        with monkeypatch.context() as broken:
+            broken.setattr(Exp4, "observe", lambda *_: 1 / 0)
+            assert end.observe(query, label=7) == ObserveReply("applied")
+            end.turn()  # it has tried to fold again
+        assert end.observe(another, label=7) == ObserveReply("applied")
+        end.turn()
+        fresh = Learner(end.app.policy, end.app.config.loss).fold_all(end.log.entries("app"))
+        assert end.app.knowledge.population.encode() == fresh.encode()
+        assert end.app.under_way == 0
+
+
+def test_the_state_of_a_user_is_told_whether_it_is_in_memory_or_not(tmp_path: Path) -> None:
+    with front_end(tmp_path, {"a:1": 7, "b:1": 3}) as end:
+        end.observe(end.answer(user="ann").query_id, label=7)
+        end.observe(end.answer().query_id, label=7)
+        end.app.knowledge.users = Users(1)
+        told: list[Any] = []
+        end.app.state_of("ann", told.append)
+        end.turn()
+        assert told[0]["user"] == "ann"
+        assert told[0]["own"]["a:1"]["count"] == 1
+        assert end.app.state()["models"]["a:1"]["count"] == 2
+        assert len(end.app.knowledge.users) == 0
 
 
 def test_each_user_has_a_state_folded_from_that_users_feedback(tmp_path: Path) -> None:
@@ -276,13 +339,13 @@ def test_after_a_restart_the_state_is_the_fold_of_the_log(tmp_path: Path) -> Non
     query = first.answer().query_id
     for label in (7, 3, 7, 7):
         first.observe(first.answer().query_id, label=label)
-    digest = first.app.state(None)["digest"]
+    digest = first.app.state()["digest"]
     log.close = lambda: None  # type: ignore[method-assign]
     first.app.knowledge.save()
     first.observe(first.answer().query_id, label=3)
     first.close()
     with front_end(tmp_path / "2", {"a:1": 7, "b:1": 3}, log=log) as second:
-        assert second.app.state(None)["digest"] == first.app.state(None)["digest"] != digest
+        assert second.app.state()["digest"] == first.app.state()["digest"] != digest
         assert second.observe(query, label=7) == ObserveReply("applied")
 
 
@@ -306,6 +369,13 @@ def test_everybody_who_enters_leaves(tmp_path: Path) -> None:
         end.predict()
         end.update(7, input=vector(4.0))
         assert end.app.under_way == 0
+
+
+def decision_id(end: FrontEnd) -> int:
+    """The id of the decision that a client has named "mine"."""
+    query = end.log.query_of("app", "mine")
+    assert query is not None
+    return query
 
 
 def _joined(end: FrontEnd) -> dict[str, Prediction]:

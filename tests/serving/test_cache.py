@@ -11,9 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from selector.decisions import Prediction
 from serving.batching.queue import Expired
-from serving.cache import OVERHEAD, PAIR, Cache
+from serving.cache import OVERHEAD, Cache
 from serving.errors import ModelFailed
-from serving.values import Input
+from serving.values import PAIR, Input
 from serving.values import Waiter as AnyWaiter
 from tests.serving.batching.fakes import Clock, Waiter, number
 

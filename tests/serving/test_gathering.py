@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from selector.decisions import Prediction, Query, Selection
-from serving.class_names import ClassNames
 from serving.errors import ModelFailed
 from serving.gathering import Gathering
 from serving.values import Input
+from serving.vocabulary import ClassNames, Vocabulary
 
 Rounds = list[tuple[str, ...]]
 
@@ -16,8 +16,9 @@ Rounds = list[tuple[str, ...]]
 class Scripted:
     """A course with given rounds; models in `instant` answer within `ask`."""
 
-    def __init__(self, rounds: Rounds, instant: str = "", classes: ClassNames | None = None) -> None:
-        self.rounds, self.instant, self.classes = rounds, instant, classes
+    def __init__(self, rounds: Rounds, instant: str = "", vocabulary: ClassNames | None = None) -> None:
+        self.rounds, self.instant = rounds, instant
+        self.vocabulary: Vocabulary | None = vocabulary
         self.asked: list[str] = []
         self.concluded: list[dict[str, Prediction]] = []
         self.abandoned: list[Exception] = []
@@ -99,12 +100,12 @@ def test_at_the_deadline_it_ends_with_what_is_there_and_later_arrivals_are_late(
     assert course.arrived_late == ["b"]
 
 
-@pytest.mark.parametrize("step", ["choose", "conclude"])
+@pytest.mark.parametrize("step", ["choose", "ask", "conclude"])
 def test_a_policy_that_raises_ends_the_query_with_its_error(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    course = Scripted([])
+    course = Scripted([("a",)], instant="a")
     error = ValueError("broken")
 
-    def broken(_: Gathering) -> None:
+    def broken(*_: object) -> None:
         raise error
 
     monkeypatch.setattr(course, step, broken)
@@ -115,7 +116,7 @@ def test_a_policy_that_raises_ends_the_query_with_its_error(step: str, monkeypat
 
 
 def test_an_answer_outside_the_listed_classes_is_that_models_failure() -> None:
-    course = Scripted([("a", "b")], classes=ClassNames([1, 2]))
+    course = Scripted([("a", "b")], vocabulary=ClassNames([1, 2]))
     gathering = gathering_of(course)
     gathering.advance()
     gathering.arrived("a", Prediction("cat"))

@@ -38,6 +38,22 @@ def test_the_state_is_saved_at_each_multiple_and_keeps_the_examples_since() -> N
     assert history(149)[0].learned.model == state.learned.model != history(150)[0].learned.model
 
 
+def test_a_multiple_that_cannot_be_saved_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    state, log = history(50)
+    before = fold(POLICY, POLICY.initial_state(MODELS), log[:49])
+    encoded = POLICY.encode(before)
+    with monkeypatch.context() as full:
+        full.setattr("selector.policies.vowpal_state.TemporaryDirectory", _no_space)
+        with pytest.raises(OSError, match="no space"):
+            fold(POLICY, before, log[49:])
+    assert POLICY.encode(before) == encoded
+    assert POLICY.encode(fold(POLICY, before, log[49:])) == POLICY.encode(state)
+
+
+def _no_space(**_: object) -> None:
+    raise OSError("no space")
+
+
 def test_predictions_never_touch_what_is_saved() -> None:
     """Online, each feedback follows a prediction on the live workspace; the fold of the log predicts nothing."""
     state, log = history(230)

@@ -72,8 +72,11 @@ class FakeApplication:
         self.requests.append(request)
         self._tell(reply, ObserveReply("applied", request.client_id or "77"))
 
-    def state(self, user: str | None) -> dict[str, Any]:
-        return {"user": user, "models": {model: {"weight": 1.0} for model in MODELS}}
+    def state(self) -> dict[str, Any]:
+        return {"models": {model: {"weight": 1.0} for model in MODELS}}
+
+    def state_of(self, user: str, done: Callable[[dict[str, Any]], None]) -> None:
+        done({**self.state(), "user": user})
 
     def _answer(self, request: PredictRequest, query: str) -> PredictReply | Exception:
         first = _first(request.input)

@@ -6,7 +6,7 @@ import pytest
 
 from selector.decisions import Label, Prediction
 from selector.errors import InvalidLabel
-from serving.class_names import ClassNames
+from serving.vocabulary import ClassNames
 
 
 @pytest.mark.parametrize("label", [3, 3.0, "3"])

@@ -1,13 +1,38 @@
-"""An application's listed classes: what models and clients say is mapped to them at the edge."""
+"""What outputs and labels of an application may be: checked and mapped at the edge, so that one model fails alone."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from msgspec.structs import replace
 
 from selector.decisions import Label, Prediction
 from selector.errors import InvalidLabel
+from selector.losses import number
+
+
+class Vocabulary(Protocol):
+    """What an application's models and clients may say."""
+
+    def of(self, label: Label) -> Label:
+        """The label as the application has it. Raises InvalidLabel if it has none like it."""
+
+    def of_prediction(self, prediction: Prediction) -> Prediction:
+        """The prediction in the application's terms. Raises InvalidLabel if it says anything else."""
+
+
+class Numbers:
+    """Regression: finite numbers."""
+
+    def of(self, label: Label) -> Label:
+        """See Vocabulary."""
+        return number(label)
+
+    def of_prediction(self, prediction: Prediction) -> Prediction:
+        """See Vocabulary."""
+        number(prediction.output)
+        return prediction
 
 
 class ClassNames:
