@@ -11,6 +11,7 @@ from msgspec import Struct, structs
 
 FALSE_ALARMS = 3e-6  # a label, in both directions together
 _CALM = 0.25  # with less than this part of an alarm's evidence, labels count to the healthy rate
+_HALF = 0.5  # with this part of it, labels are taken for those after the change
 _REFRESH = 1.02  # the healthy rate is taken anew when its labels have grown by this factor
 _RATIOS = (1.5, 2.25, 5.0, 25.0)  # odds of an error after a change to those before: from .10 to .14, .20, .36, .74
 _BETS = tuple((r, log(r)) for r in (*_RATIOS, *(1 / r for r in _RATIOS)))
@@ -24,7 +25,9 @@ Change = Literal["worse", "better"]
 class Watch(Struct, array_like=True):
     """What a detector knows of one model: healthy labels, recent ones that may be of another rate, and the evidence.
 
-    `recent_*` are the labels since the evidence last was weak. `constants` follow from the healthy
+    `recent_*` are the labels since the evidence last was weak, `rise_*` and `fall_*` those since half of what makes
+    that alarm was there; at an alarm the recent ones are the latter: what came while the other change
+    seemed likely tells nothing about the new rate. `constants` follow from the healthy
     rate as it stood when `count` reached the last refresh; they are taken anew at `due`. `worse` and `better` are
     the evidence of a rise and of a fall, as parts of what makes an alarm.
     """
@@ -38,6 +41,10 @@ class Watch(Struct, array_like=True):
     due: float = 0.0
     worse: float = 0.0
     better: float = 0.0
+    rise_count: float = 0.0
+    rise_loss: float = 0.0
+    fall_count: float = 0.0
+    fall_loss: float = 0.0
 
     def copy(self) -> Watch:
         """A watch that shares nothing with this one."""
@@ -64,12 +71,14 @@ class Detector(ABC):
         if watch.count >= watch.due:
             self._refresh(watch)
         watch.worse, watch.better = self.weigh(watch.evidence, watch.constants, loss)
+        rising, falling = watch.worse >= _HALF, watch.better >= _HALF
+        watch.rise_count, watch.rise_loss = (watch.rise_count + 1.0, watch.rise_loss + loss) if rising else (0.0, 0.0)
+        watch.fall_count, watch.fall_loss = (watch.fall_count + 1.0, watch.fall_loss + loss) if falling else (0.0, 0.0)
+        if max(watch.worse, watch.better) >= 1.0:
+            return self._alarm(watch)
         watch.recent_count += 1.0
         watch.recent_loss += loss
-        level = max(watch.worse, watch.better)
-        if level >= 1.0:
-            return "worse" if watch.worse == level else "better"
-        if level < _CALM:
+        if max(watch.worse, watch.better) < _CALM:
             watch.count += watch.recent_count
             watch.loss += watch.recent_loss
             watch.recent_count = watch.recent_loss = 0.0
@@ -82,6 +91,13 @@ class Detector(ABC):
     @abstractmethod
     def weigh(self, evidence: list[float], constants: list[float], loss: float) -> tuple[float, float]:
         """Update `evidence` (at first empty) in place: that of a rise and that of a fall, 1 making an alarm."""
+
+    def _alarm(self, watch: Watch) -> Change:
+        if watch.worse >= watch.better:
+            watch.recent_count, watch.recent_loss = watch.rise_count, watch.rise_loss
+            return "worse"
+        watch.recent_count, watch.recent_loss = watch.fall_count, watch.fall_loss
+        return "better"
 
     def _refresh(self, watch: Watch) -> None:
         n = watch.count + 1.0

@@ -101,3 +101,18 @@ def test_fewer_false_alarms_take_more_evidence() -> None:
         return next(n for n in range(1, 100) if detector.add(watch, 1.0) is not None)
 
     assert labels_needed(Cusum(1e-12)) > labels_needed(Cusum(1e-3))
+
+
+@every_detector
+def test_what_came_while_the_other_change_seemed_likely_is_not_taken_for_the_new_rate(name: DetectorName) -> None:
+    """A rise that has not made its alarm yet, and then a total recovery."""
+    for seed in range(10):
+        rng = Random(seed)
+        watch = healthy(name, 0.6, 42, rng)
+        for _ in range(20):
+            if DETECTORS[name].add(watch, float(rng.random() < 0.9)) is not None:
+                watch = watch.restarted()
+        label, change = first_alarm(name, watch, lambda: 0.0, 200)
+        assert change == "better"
+        assert watch.recent_count <= label
+        assert watch.recent_loss == 0.0
