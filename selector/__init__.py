@@ -3,6 +3,7 @@
 from selector.policies import (
     UCB1,
     AnyPolicy,
+    Ensemble,
     EpsilonGreedy,
     Exp3,
     Exp4,
@@ -16,6 +17,7 @@ from selector.policies import (
 __all__ = [
     "UCB1",
     "AnyPolicy",
+    "Ensemble",
     "EpsilonGreedy",
     "Exp3",
     "Exp4",

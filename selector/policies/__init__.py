@@ -1,5 +1,6 @@
 """All policies, by name."""
 
+from selector.policies.ensemble import Ensemble
 from selector.policies.epsilon_greedy import EpsilonGreedy
 from selector.policies.exp3 import Exp3
 from selector.policies.exp4 import Exp4
@@ -10,11 +11,12 @@ from selector.policies.track_and_stop import TrackAndStop
 from selector.policies.ucb1 import UCB1
 from selector.policies.vowpal import Vowpal
 
-AnyPolicy = Static | EpsilonGreedy | UCB1 | Thompson | TrackAndStop | Exp3 | Exp4 | MajorityVote | Vowpal
+AnyPolicy = Static | EpsilonGreedy | UCB1 | Thompson | TrackAndStop | Exp3 | Exp4 | MajorityVote | Ensemble | Vowpal
 
 __all__ = [
     "UCB1",
     "AnyPolicy",
+    "Ensemble",
     "EpsilonGreedy",
     "Exp3",
     "Exp4",

@@ -1,0 +1,52 @@
+"""Probabilities that mean what they say, learned online from what came true."""
+
+from __future__ import annotations
+
+from math import exp, log
+
+from msgspec import Struct
+
+_LEAST, _MOST = 1e-4, 1.0 - 1e-6
+_STEEPNESS = (0.2, 5.0)  # the map stays strictly increasing
+_FLAT = 1e-3
+_KEEP = 1.0 - 1.0 / 3000.0  # old labels fade
+
+
+class Calibration(Struct, array_like=True):
+    """Platt scaling, P(right) = 1 / (1 + exp(-(slope * log odds + offset))), beginning at the identity.
+
+    Online Newton steps whose curvature forgets with a horizon of 3,000 labels, so that it follows drift. The
+    identity counts for about 20 labels of the least certain kind.
+
+    Platt: Probabilistic outputs for support vector machines (1999).
+    """
+
+    slope: float = 1.0
+    offset: float = 0.0
+    curvature: tuple[float, float, float] = (20.0, 0.0, 20.0)
+
+    def __call__(self, probability: float) -> float:
+        """The calibrated probability: increasing, in (0, 1)."""
+        return _logistic(self.slope * _log_odds(probability) + self.offset)
+
+    def add(self, probability: float, right: bool) -> None:
+        """What was claimed and whether it came true, in place."""
+        x = _log_odds(probability)
+        p = _logistic(self.slope * x + self.offset)
+        residual, v = right - p, max(p * (1.0 - p), _FLAT)
+        a, b, d = self.curvature
+        a, b, d = _KEEP * a + v * x * x, _KEEP * b + v * x, _KEEP * d + v
+        self.curvature = (a, b, d)
+        determinant = a * d - b * b
+        slope = self.slope + residual * (d * x - b) / determinant
+        self.slope = min(max(slope, _STEEPNESS[0]), _STEEPNESS[1])
+        self.offset += residual * (a - b * x) / determinant
+
+
+def _log_odds(probability: float) -> float:
+    p = min(max(probability, _LEAST), _MOST)
+    return log(p / (1.0 - p))
+
+
+def _logistic(log_odds: float) -> float:
+    return 1.0 / (1.0 + exp(-max(min(log_odds, 30.0), -30.0)))

@@ -1,0 +1,116 @@
+"""The learned ensemble: asks all models, pools what they say, and knows how likely its answer is right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+from typing import Annotated, ClassVar
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from selector.calibration import Calibration
+from selector.decisions import Answer, Decision, Query, Selection
+from selector.policies.tally import Tally
+from selector.policies.vote import everyone, weighted_mean
+from selector.policies.weights import Weights
+from selector.policy import LearnsFrom, Losses, Policy, Predictions, Selections
+from selector.pool import Pool
+
+_WRONG = 0.5  # losses from here on count as wrong
+
+
+class EnsembleState(Struct, array_like=True):
+    """The pool of classifiers and its calibration; the weights of the models as they stand alone."""
+
+    weights: Weights = field(default_factory=lambda: Weights(Tally()))
+    pool: Pool = field(default_factory=Pool)
+    calibration: Calibration = field(default_factory=Calibration)
+
+
+class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble"):
+    """Asks all models and answers the label that is most likely right, with the calibrated probability that it is.
+
+    A pool of the models' labels, scores and distributions is learned from feedback, first by who can be trusted when,
+    then by what each label of each model means; a model whose accuracy changes is learned anew. Confidence is
+    calibrated online; missing models raise the doubt by their share of the weight. A loss below one half counts as
+    right; a reward teaches as far as it tells who was right. In regression the answer is the mean by
+    exponential weights (`learning_rate`) with fixed share (`share`), confidence the share of weight that arrived.
+
+    >>> from selector.decisions import Prediction, Query, Selection
+    >>> policy = Ensemble()
+    >>> query = Query(id=1, available=("cnn", "forest", "svm"))
+    >>> said = {"cnn": Prediction("cat", score=0.9), "forest": Prediction("dog"), "svm": Prediction("dog")}
+    >>> policy.combine(policy.initial_state(query.available), query, [Selection(query.available, 1.0)], said).output
+    'dog'
+    """
+
+    state_type: ClassVar[type] = EnsembleState
+    learns_from: ClassVar[LearnsFrom] = "labels"
+    per_user: ClassVar[bool] = False
+
+    learning_rate: Annotated[float, Meta(gt=0)] = 0.2
+    share: Annotated[float, Meta(ge=0, lt=1)] = 0.01
+
+    def initial_state(self, models: Sequence[str]) -> EnsembleState:
+        return self.with_models(EnsembleState(), models)
+
+    def with_models(self, state: EnsembleState, models: Sequence[str]) -> EnsembleState:
+        return EnsembleState(state.weights.with_models(models), state.pool.with_models(models), state.calibration)
+
+    def select(
+        self, state: EnsembleState, query: Query, selections: Selections, predictions: Predictions, rng: Random
+    ) -> Selection | None:
+        return everyone(query, selections)
+
+    def combine(self, state: EnsembleState, query: Query, selections: Selections, predictions: Predictions) -> Answer:
+        asked = selections[0].models if selections else ()
+        if self.task == "regression":
+            return weighted_mean(asked, state.weights.logs_of(asked), predictions)
+        if not predictions:
+            return Answer(None)
+        pool = _with_newcomers(state.pool, predictions)
+        ballot = pool.ballot(predictions)
+        chances = pool.opinions(ballot).mixed[:-1]
+        best = max(chances)
+        confidence = state.calibration(best)
+        if len(ballot.voters) < len(asked):
+            confidence = _doubted(confidence, state.weights, asked, predictions)
+        return Answer(ballot.labels[chances.index(best)], confidence)
+
+    def observe(self, state: EnsembleState, decision: Decision, losses: Losses) -> EnsembleState:
+        for model, loss in losses.items():
+            state.weights.tally.add(model, loss)
+        state.weights.learn([(model, self.learning_rate * loss) for model, loss in losses.items()], self.share)
+        right = {model: losses[model] < _WRONG for model in state.pool.models if model in losses}
+        if right and self.task == "classification":
+            claim = state.pool.learn(decision.predictions, right)
+            if claim is not None:
+                state.calibration.add(*claim)
+        return state
+
+    def blend(self, population: EnsembleState, own: EnsembleState) -> EnsembleState:
+        return population
+
+    def encode(self, state: EnsembleState) -> bytes:
+        """As it is: keys that are no strings cannot be sorted, but equal folds insert them in equal order."""
+        return msgspec.msgpack.encode(state)
+
+    def describe(self, state: EnsembleState) -> dict[str, dict[str, float]]:
+        tally = state.weights.tally
+        return tally.describe(state.weights.of(tally.models))
+
+
+def _with_newcomers(pool: Pool, predictions: Predictions) -> Pool:
+    """The pool, or if someone answered whom it does not know, one in which they have just joined."""
+    for model in predictions:
+        if model not in pool.models:
+            return pool.with_models([*pool.models, *predictions])
+    return pool
+
+
+def _doubted(confidence: float, weights: Weights, asked: Sequence[str], predictions: Predictions) -> float:
+    """The doubt, 1 - confidence, grows by the share of the weight that is missing."""
+    shares = weights.of(asked)
+    missing = sum([share for model, share in zip(asked, shares, strict=True) if model not in predictions])
+    return max(0.0, 1.0 - (1.0 - confidence) * (1.0 + missing / sum(shares)))

@@ -1,0 +1,66 @@
+"""Who said what: the predictions of one query as the pool sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import log
+
+from msgspec import Struct
+
+from selector.decisions import Label, Prediction
+
+BINS = 7
+"""Bins of a score: six by rank, the last for predictions without one."""
+COARSE = 4
+"""Bins where two scores are taken together."""
+NONE = -1
+"""The id of the outcome that no candidate is right."""
+
+_CENTRE, _REACH = 1.5, 5.0
+_TINY = 1e-6
+_LEAST = -8.0
+
+
+class Ballot(Struct, frozen=True):
+    """The candidates are the labels given, in the order of their first voter; the last outcome is "none of them".
+
+    `ids` are those of the outcomes. `voters` are indices of models, ascending; their `votes` (which candidate), `bins`,
+    `scores` and `stretched` scores are aligned with them. `spreads` are, for voters with a distribution,
+    log p(candidate) - log p(own label), for each candidate.
+    """
+
+    labels: list[Label]
+    ids: list[int]
+    voters: list[int]
+    votes: list[int]
+    bins: list[int]
+    scores: list[float | None]
+    stretched: list[float]
+    spreads: dict[int, list[float]]
+
+
+def score_of(prediction: Prediction) -> float | None:
+    """The model's own confidence; its probability, if it gave a distribution instead."""
+    if prediction.score is None and prediction.probabilities is not None:
+        return dict(prediction.probabilities).get(prediction.output)
+    return prediction.score
+
+
+def stretch(score: float | None) -> float:
+    """The log odds of a score less 1.5, within [-5, 5]; 0 without a score."""
+    if score is None:
+        return 0.0
+    clipped = max(0.0, min(1.0, score))
+    return max(-_REACH, min(_REACH, log((clipped + _TINY) / (1.0 - clipped + _TINY)) - _CENTRE))
+
+
+def spread(prediction: Prediction, candidates: Sequence[Label]) -> list[float]:
+    """log p(candidate) - log p(own label) by the model's own distribution, within [-8, 0]."""
+    p = dict(prediction.probabilities or ())
+    own = max(p.get(prediction.output, 0.0), _TINY)
+    return [min(0.0, max(_LEAST, log(max(p.get(label, 0.0), _TINY) / own))) for label in candidates]
+
+
+def coarse(bin_: int) -> int:
+    """The coarser bin of a bin."""
+    return bin_ // 2

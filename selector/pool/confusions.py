@@ -1,0 +1,164 @@
+"""The second opinion: what each label of each model has turned out to mean, on top of the first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import log
+from typing import TypeVar
+
+from msgspec import Struct
+
+from selector.pool.ballot import BINS, NONE, Ballot
+from selector.pool.gradient import NEGLIGIBLE, Weight, step
+from selector.pool.opinions import Contest, Meanings
+from selector.pool.voter import SHRINKAGE, Cell, Row, Voter
+
+R = TypeVar("R")
+
+LABELS = 1024
+"""Label ids, at most; 0 stands for all others."""
+
+_RATE, _SLOW = 0.1, 0.05
+_CURVATURE = 0.5  # a new weight's sum of squared gradients
+_ROWS, _CELLS = 2048, 24  # answers of one model, and outcomes of one answer, remembered at most
+_LEAST, _LEAST_BEFORE = 1e-4, 0.02  # chances of "none"
+
+
+class Confusions(Struct, array_like=True):
+    """How often each label was right, by id, of how many.
+
+    The score of an outcome adds, for each voter, log P(outcome | its label and its score's bin) by counts (naive
+    Bayes, with a learned weight) and a weight of its own; and a weight given the two labels of two that disagree.
+    """
+
+    prior: Weight
+    counts: dict[int, float] = {}
+    total: float = 0.0
+
+    def add_to(
+        self, scores: list[float], ballot: Ballot, voters: Sequence[Voter], contests: Sequence[Contest]
+    ) -> Meanings:
+        """Add to the outcomes' scores, in place."""
+        ids = ballot.ids
+        before = self._before(ids)
+        _add(scores, before, self.prior[0])
+        others = max(len(self.counts), len(ids) - 1) + 1.0
+        by_voter = []
+        for i, vote, bin_ in zip(ballot.voters, ballot.votes, ballot.bins, strict=True):
+            voter = voters[i]
+            rate = voter.accuracy.rate
+            row = voter.rows.get(ids[vote] * BINS + bin_)
+            logs = _logs(row, ids, vote, SHRINKAGE * rate, SHRINKAGE * (1.0 - rate) / others)
+            _add(scores, logs, voter.confusion[0])
+            if row is not None:
+                _add_weights(scores, row.cells, ids)
+            by_voter.append(logs)
+        for contest in contests:
+            cells = contest.duel.by_labels.get(ids[contest.first] * LABELS + ids[contest.second])
+            if cells is not None:
+                _add_weights(scores, cells, ids)
+        return Meanings(by_voter, before)
+
+    def learn(
+        self,
+        ballot: Ballot,
+        voters: Sequence[Voter],
+        contests: Sequence[Contest],
+        found: Meanings,
+        truth: Sequence[float],
+        claim: Sequence[float],
+    ) -> None:
+        """One label, in place: the chance of each outcome, now that it is known, and before."""
+        ids = ballot.ids
+        residuals = [t - p for t, p in zip(truth, claim, strict=True)]
+        large = max(residuals) > NEGLIGIBLE
+        if large:
+            step(self.prior, _product(residuals, found.before), _SLOW)
+            for contest in contests:
+                cells = _row(contest.duel.by_labels, ids[contest.first] * LABELS + ids[contest.second], _no_weights)
+                _learn_weights(cells, ids, residuals)
+        for i, vote, bin_, logs in zip(ballot.voters, ballot.votes, ballot.bins, found.by_voter, strict=True):
+            row = _row(voters[i].rows, ids[vote] * BINS + bin_, Row)
+            if large:
+                step(voters[i].confusion, _product(residuals, logs), _SLOW)
+                _learn_weights(row.cells, ids, residuals)
+            row.total += 1.0
+            _count(row.cells, ids, truth)
+        self.total += 1.0
+        for label, chance in zip(ids, truth, strict=True):
+            if chance and label != NONE:
+                self.counts[label] = self.counts.get(label, 0.0) + chance
+
+    def _before(self, ids: Sequence[int]) -> list[float]:
+        total = self.total + len(self.counts) + 1.0
+        chances = [(self.counts.get(label, 0.0) + 1.0) / total for label in ids[:-1]]
+        chances.append(max(1.0 - sum(chances), _LEAST_BEFORE))
+        return [log(chance) for chance in chances]
+
+
+def _logs(row: Row | None, ids: Sequence[int], vote: int, own: float, other: float) -> list[float]:
+    """log P(outcome | this answer): by counts, added to what the model's accuracy gives its own label and others."""
+    counts = [other] * (len(ids) - 1)
+    counts[vote] = own
+    total = SHRINKAGE
+    if row is not None:
+        total += row.total
+        cells = row.cells
+        for o in range(len(counts)):
+            cell = cells.get(ids[o])
+            if cell is not None:
+                counts[o] += cell[2]
+    logs = [log(count / total) for count in counts]
+    logs.append(log(max(1.0 - sum(counts) / total, _LEAST)))
+    return logs
+
+
+def _row(rows: dict[int, R], key: int, new: Callable[[], R]) -> R:
+    """The row of this key; where no more can be remembered, one that will be lost."""
+    row = rows.get(key)
+    if row is None:
+        row = new()
+        if len(rows) < _ROWS:
+            rows[key] = row
+    return row
+
+
+def _no_weights() -> dict[int, Weight]:
+    return {}
+
+
+def _add(scores: list[float], inputs: Sequence[float], weight: float) -> None:
+    for o, x in enumerate(inputs):
+        scores[o] += weight * x
+
+
+def _add_weights(scores: list[float], cells: dict[int, Cell], ids: Sequence[int]) -> None:
+    for o, label in enumerate(ids):
+        cell = cells.get(label)
+        if cell is not None:
+            scores[o] += cell[0]
+
+
+def _learn_weights(cells: dict[int, Cell], ids: Sequence[int], residuals: Sequence[float]) -> None:
+    for o, residual in enumerate(residuals):
+        if residual > NEGLIGIBLE or residual < -NEGLIGIBLE:
+            cell = cells.get(ids[o])
+            if cell is None:
+                if len(cells) >= _CELLS:
+                    continue
+                cell = cells[ids[o]] = [0.0, _CURVATURE, 0.0]
+            step(cell, residual, _RATE)
+
+
+def _count(cells: dict[int, Cell], ids: Sequence[int], truth: Sequence[float]) -> None:
+    for o, chance in enumerate(truth):
+        if chance and ids[o] != NONE:
+            cell = cells.get(ids[o])
+            if cell is not None:
+                cell[2] += chance
+            elif len(cells) < _CELLS:
+                cells[ids[o]] = [0.0, _CURVATURE, chance]
+
+
+def _product(residuals: Sequence[float], inputs: Sequence[float]) -> float:
+    return sum([r * x for r, x in zip(residuals, inputs, strict=True)])

@@ -1,0 +1,26 @@
+"""Weights that learn by gradient, each with a step size of its own, and the softmax that they serve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import exp, sqrt
+
+Weight = list[float]
+"""[value, sum of squared gradients]"""
+
+NEGLIGIBLE = 0.003
+"""Residuals below it teach nothing worth the time."""
+
+
+def step(weight: Weight, gradient: float, rate: float) -> None:
+    """One step uphill, in place: AdaGrad (Duchi, Hazan, Singer: Adaptive subgradient methods, JMLR 2011)."""
+    weight[1] += gradient * gradient
+    weight[0] += rate * gradient / sqrt(weight[1])
+
+
+def softmax(scores: Sequence[float]) -> list[float]:
+    """exp(z) / sum(exp(z)); none is 0."""
+    top = max(scores)
+    odds = [exp(max(score - top, -30.0)) for score in scores]
+    total = sum(odds)
+    return [odd / total for odd in odds]

@@ -1,0 +1,185 @@
+"""Two opinions on which label is right, mixed by their record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import copy
+from itertools import combinations
+from math import exp, log
+
+from msgspec import Struct, field
+
+from selector.decisions import Label, Prediction
+from selector.pool.ballot import BINS, NONE, Ballot, score_of, spread, stretch
+from selector.pool.confusions import LABELS, Confusions
+from selector.pool.gradient import softmax
+from selector.pool.opinions import Opinions
+from selector.pool.strengths import Strengths
+from selector.pool.voter import Duel, Voter
+
+LEADERS = 8
+"""Models whose agreements are followed pair by pair, at most: the most accurate."""
+
+_EVIDENCE = 1.6  # the initial weights of all evidence, summed
+_LOG, _WRONG = 0.2, 0.5  # how log loss and an error count in an opinion's record
+_SHARE = 0.001  # fixed share between the opinions
+_LEAST = 1e-4
+
+
+class Pool(Struct, array_like=True):
+    """All that is known of the models, sorted by name; labels get ids as they come.
+
+    Models that give labels, scores or distributions are taken as they are, mixed. A model whose accuracy has changed
+    is learned anew, all else is kept. `record` are the log shares of the two opinions. Memory is bounded.
+    """
+
+    models: tuple[str, ...] = ()
+    voters: list[Voter] = []
+    leaders: list[int] = []
+    labels: dict[Label, int] = {}
+    strengths: Strengths = field(default_factory=lambda: Strengths([0.0, 1.0], [0.0, 1.0]))
+    confusions: Confusions = field(default_factory=lambda: Confusions([0.0, 1.0]))
+    record: list[float] = field(default_factory=lambda: [-log(2), -log(2)])
+    seen: int = 0
+
+    def with_models(self, models: Sequence[str]) -> Pool:
+        """A pool of these models, those that join being unknown. To read, or to go on with instead of this one."""
+        names = tuple(sorted(set(models)))
+        known = dict(zip(self.models, self.voters, strict=True))
+        weight = _initial_weight(len(names))
+        voters = [copy(known[name]) if name in known else Voter([weight, 1.0]) for name in names]
+        coalition = self.strengths.coalition if self.seen else [weight, 1.0]
+        strengths = Strengths(coalition, self.strengths.bias)
+        pool = Pool(names, voters, [], self.labels, strengths, self.confusions, self.record, self.seen)
+        pool._elect()
+        return pool
+
+    def ballot(self, predictions: Mapping[str, Prediction]) -> Ballot:
+        """The predictions of the models that the pool knows."""
+        labels: list[Label] = []
+        ballot = Ballot(labels, [], [], [], [], [], [], {})
+        for i, model in enumerate(self.models):
+            prediction = predictions.get(model)
+            if prediction is None:
+                continue
+            output = prediction.output
+            if output not in labels:
+                labels.append(output)
+                ballot.ids.append(self.labels.get(output, 0))
+            score = score_of(prediction)
+            ballot.voters.append(i)
+            ballot.votes.append(labels.index(output))
+            ballot.bins.append(BINS - 1 if score is None else self.voters[i].ranks.bin(score, BINS - 1))
+            ballot.scores.append(score)
+            ballot.stretched.append(stretch(score))
+        ballot.ids.append(NONE)
+        if len(labels) > 1:
+            for i in ballot.voters:
+                if predictions[self.models[i]].probabilities is not None:
+                    ballot.spreads[i] = spread(predictions[self.models[i]], labels)
+        return ballot
+
+    def opinions(self, ballot: Ballot) -> Opinions:
+        """The chance of each outcome: of each candidate, and that none of them is right."""
+        scores, evidence = self.strengths.scores(ballot, self.voters, self.leaders, self.models)
+        first = softmax(scores)
+        meanings = self.confusions.add_to(scores, ballot, self.voters, evidence.contests)
+        second = softmax(scores)
+        share = exp(self.record[0])
+        mixed = [share * p + (1.0 - share) * q for p, q in zip(first, second, strict=True)]
+        return Opinions(first, second, mixed, evidence, meanings)
+
+    def learn(self, predictions: Mapping[str, Prediction], right: Mapping[str, bool]) -> tuple[float, bool] | None:
+        """Who was right, as far as known, in place.
+
+        Returns how likely the pool's answer was, and whether it was right, if that is known.
+        """
+        self._name(predictions)
+        ballot = self.ballot(predictions)
+        claim = self._learn_labels(ballot, right) if ballot.labels else None
+        for i, score in zip(ballot.voters, ballot.scores, strict=True):
+            if score is not None:
+                self.voters[i].ranks.add(score)
+        for i, model in enumerate(self.models):
+            if model in right and self.voters[i].accuracy.add(right[model]):
+                self._forget(i)
+        self.seen += 1
+        if len(self.models) > LEADERS and self.seen & (self.seen - 1) == 0:
+            self._elect()
+        return claim
+
+    def _learn_labels(self, ballot: Ballot, right: Mapping[str, bool]) -> tuple[float, bool] | None:
+        opinions = self.opinions(ballot)
+        truth = self._truth(ballot, opinions.mixed, right)
+        if truth is None:
+            return None
+        self._rate(opinions, truth)
+        evidence = opinions.evidence
+        self.strengths.learn(ballot, self.voters, evidence, truth, opinions.first)
+        self.confusions.learn(ballot, self.voters, evidence.contests, opinions.meanings, truth, opinions.second)
+        best = max(opinions.mixed[:-1])
+        answered = truth[opinions.mixed.index(best)]
+        return (best, answered == 1.0) if answered in (0.0, 1.0) else None
+
+    def _name(self, predictions: Mapping[str, Prediction]) -> None:
+        """Ids for labels that are new, as long as there are any."""
+        for model in self.models:
+            if model in predictions:
+                label = predictions[model].output
+                if label not in self.labels and len(self.labels) < LABELS - 1:
+                    self.labels[label] = len(self.labels) + 1
+
+    def _truth(self, ballot: Ballot, chances: Sequence[float], right: Mapping[str, bool]) -> list[float] | None:
+        """The chance of each outcome now that it is known who was right; None if that tells nothing."""
+        wrong = set()
+        for i, vote in zip(ballot.voters, ballot.votes, strict=True):
+            is_right = right.get(self.models[i])
+            if is_right:
+                return [1.0 if o == vote else 0.0 for o in range(len(chances))]
+            if is_right is not None:
+                wrong.add(vote)
+        if not wrong:
+            return None
+        left = [0.0 if o in wrong else chance for o, chance in enumerate(chances)]
+        total = sum(left)
+        return [chance / total for chance in left]
+
+    def _rate(self, opinions: Opinions, truth: Sequence[float]) -> None:
+        """The opinions' shares, by log loss and error, tempered, with fixed share, in place."""
+        gains = []
+        for record, opinion in zip(self.record, (opinions.first, opinions.second), strict=True):
+            possible = [p for p, t in zip(opinion, truth, strict=True) if t]
+            wrong = truth[-1] < 1.0 and max(possible) < max(opinion[:-1])
+            gains.append(record + _LOG * log(max(sum(possible), _LEAST)) - _WRONG * wrong)
+        share = 1.0 / (1.0 + exp(max(-30.0, min(30.0, gains[1] - gains[0]))))
+        share = (1.0 - _SHARE) * share + _SHARE / 2
+        self.record = [log(share), log(1.0 - share)]
+
+    def _elect(self) -> None:
+        """Choose the leaders, and forget the duels of others, in place."""
+        best = sorted(range(len(self.models)), key=lambda i: (-self.voters[i].accuracy.rate, i))
+        self.leaders = sorted(best[:LEADERS])
+        weight = _initial_weight(len(self.models))
+        duels: list[dict[str, Duel]] = [{} for _ in self.models]
+        for i, j in combinations(self.leaders, 2):
+            name = self.models[j]
+            duels[i][name] = self.voters[i].duels.get(name) or Duel([weight, 1.0])
+        for voter, kept in zip(self.voters, duels, strict=True):
+            voter.duels = kept
+        self.strengths.coalitions = {}
+
+    def _forget(self, i: int) -> None:
+        """Learn a model anew: its accuracy has changed."""
+        weight, name, old = _initial_weight(len(self.models)), self.models[i], self.voters[i]
+        self.voters[i] = Voter([weight, 1.0], old.accuracy, old.ranks)
+        self.voters[i].duels = {other: Duel([weight, 1.0]) for other in old.duels}
+        for voter in self.voters:
+            if name in voter.duels:
+                voter.duels[name] = Duel([weight, 1.0])
+        self.strengths.coalitions = {}
+
+
+def _initial_weight(models: int) -> float:
+    """Of each piece of evidence, so that all together do not claim too much."""
+    leaders = min(models, LEADERS)
+    return _EVIDENCE / (models + leaders * (leaders - 1) / 2 + 1)
