@@ -71,13 +71,14 @@ class Confusions(Struct, array_like=True):
         """One label, in place: the chance of each outcome, now that it is known, and before."""
         ids = ballot.ids
         residuals = [t - p for t, p in zip(truth, claim, strict=True)]
-        large = max(residuals) > NEGLIGIBLE
+        large = bool(found.before) and max(residuals) > NEGLIGIBLE
+        by_voter = found.by_voter or [[]] * len(ballot.votes)
         if large:
             step(self.prior, _product(residuals, found.before), _SLOW)
             for contest in contests:
                 cells = _row(contest.duel.by_labels, ids[contest.first] * LABELS + ids[contest.second], _no_weights)
                 _learn_weights(cells, ids, residuals)
-        for i, vote, bin_, logs in zip(ballot.voters, ballot.votes, ballot.bins, found.by_voter, strict=True):
+        for i, vote, bin_, logs in zip(ballot.voters, ballot.votes, ballot.bins, by_voter, strict=True):
             row = _row(voters[i].rows, ids[vote] * BINS + bin_, Row)
             if large:
                 step(voters[i].confusion, _product(residuals, logs), _SLOW)

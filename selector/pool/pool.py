@@ -13,7 +13,7 @@ from selector.decisions import Label, Prediction
 from selector.pool.ballot import BINS, NONE, Ballot, score_of, spread, stretch
 from selector.pool.confusions import LABELS, Confusions
 from selector.pool.gradient import softmax
-from selector.pool.opinions import Opinions
+from selector.pool.opinions import Meanings, Opinions
 from selector.pool.strengths import Strengths
 from selector.pool.voter import Duel, Voter
 
@@ -83,6 +83,8 @@ class Pool(Struct, array_like=True):
         """The chance of each outcome: of each candidate, and that none of them is right."""
         scores, evidence = self.strengths.scores(ballot, self.voters, self.leaders, self.models)
         first = softmax(scores)
+        if len(ballot.labels) == 1:
+            return Opinions(first, first, first, evidence, Meanings([], []))
         meanings = self.confusions.add_to(scores, ballot, self.voters, evidence.contests)
         second = softmax(scores)
         share = exp(self.record[0])
@@ -113,7 +115,8 @@ class Pool(Struct, array_like=True):
         truth = self._truth(ballot, opinions.mixed, right)
         if truth is None:
             return None
-        self._rate(opinions, truth)
+        if len(ballot.labels) > 1:
+            self._rate(opinions, truth)
         evidence = opinions.evidence
         self.strengths.learn(ballot, self.voters, evidence, truth, opinions.first)
         self.confusions.learn(ballot, self.voters, evidence.contests, opinions.meanings, truth, opinions.second)

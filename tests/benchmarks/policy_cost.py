@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from selector import UCB1, EpsilonGreedy, Exp3, Exp4, MajorityVote, Static, Thompson, Vowpal
+from selector import UCB1, Ensemble, EpsilonGreedy, Exp3, Exp4, MajorityVote, Static, Thompson, Vowpal
 from selector.decisions import Decision, Prediction, Query
 from selector.policy import Policy
 
@@ -66,6 +66,7 @@ def main() -> None:
         Exp3(),
         Exp4(),
         MajorityVote(),
+        Ensemble(),
         Vowpal(),
     )
     for policy in policies:
