@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import log
+from math import exp, log
 
 from msgspec import Struct
 
@@ -17,6 +17,7 @@ NONE = -1
 """The id of the outcome that no candidate is right."""
 
 _CENTRE, _REACH = 1.5, 5.0
+_TOP, _BOTTOM = (1.0 / (1.0 + exp(-_CENTRE - reach)) for reach in (_REACH, -_REACH))
 _TINY = 1e-6
 _LEAST = -8.0
 
@@ -25,8 +26,8 @@ class Ballot(Struct, frozen=True):
     """The candidates are the labels given, in the order of their first voter; the last outcome is "none of them".
 
     `ids` are those of the outcomes. `voters` are indices of models, ascending; their `votes` (which candidate), `bins`,
-    `scores` and `stretched` scores are aligned with them. `spreads` are, for voters with a distribution,
-    log p(candidate) - log p(own label), for each candidate.
+    `scores` and `stretched` scores (0 without one) are aligned with them. `spreads` are, for voters with a
+    distribution, log p(candidate) - log p(own label), for each candidate.
     """
 
     labels: list[Label]
@@ -46,12 +47,13 @@ def score_of(prediction: Prediction) -> float | None:
     return prediction.score
 
 
-def stretch(score: float | None) -> float:
-    """The log odds of a score less 1.5, within [-5, 5]; 0 without a score."""
-    if score is None:
-        return 0.0
-    clipped = max(0.0, min(1.0, score))
-    return max(-_REACH, min(_REACH, log((clipped + _TINY) / (1.0 - clipped + _TINY)) - _CENTRE))
+def stretch(score: float) -> float:
+    """The log odds of a score less 1.5, within [-5, 5]."""
+    if score >= _TOP:
+        return _REACH
+    if score <= _BOTTOM:
+        return -_REACH
+    return log(score / (1.0 - score)) - _CENTRE
 
 
 def spread(prediction: Prediction, candidates: Sequence[Label]) -> list[float]:

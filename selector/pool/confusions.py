@@ -22,6 +22,7 @@ _RATE, _SLOW = 0.1, 0.05
 _CURVATURE = 0.5  # a new weight's sum of squared gradients
 _ROWS, _CELLS = 2048, 24  # answers of one model, and outcomes of one answer, remembered at most
 _LEAST, _LEAST_BEFORE = 1e-4, 0.02  # chances of "none"
+_NEVER = Row()  # an answer that was never given
 
 
 class Confusions(Struct, array_like=True):
@@ -46,13 +47,9 @@ class Confusions(Struct, array_like=True):
         by_voter = []
         for i, vote, bin_ in zip(ballot.voters, ballot.votes, ballot.bins, strict=True):
             voter = voters[i]
-            rate = voter.accuracy.rate
-            row = voter.rows.get(ids[vote] * BINS + bin_)
-            logs = _logs(row, ids, vote, SHRINKAGE * rate, SHRINKAGE * (1.0 - rate) / others)
-            _add(scores, logs, voter.confusion[0])
-            if row is not None:
-                _add_weights(scores, row.cells, ids)
-            by_voter.append(logs)
+            own = SHRINKAGE * voter.accuracy.right / voter.accuracy.seen
+            row = voter.rows.get(ids[vote] * BINS + bin_, _NEVER)
+            by_voter.append(_weigh(scores, row, ids, vote, own, (SHRINKAGE - own) / others, voter.confusion[0]))
         for contest in contests:
             cells = contest.duel.by_labels.get(ids[contest.first] * LABELS + ids[contest.second])
             if cells is not None:
@@ -97,20 +94,32 @@ class Confusions(Struct, array_like=True):
         return [log(chance) for chance in chances]
 
 
-def _logs(row: Row | None, ids: Sequence[int], vote: int, own: float, other: float) -> list[float]:
-    """log P(outcome | this answer): by counts, added to what the model's accuracy gives its own label and others."""
-    counts = [other] * (len(ids) - 1)
-    counts[vote] = own
-    total = SHRINKAGE
-    if row is not None:
-        total += row.total
-        cells = row.cells
-        for o in range(len(counts)):
-            cell = cells.get(ids[o])
-            if cell is not None:
-                counts[o] += cell[2]
-    logs = [log(count / total) for count in counts]
-    logs.append(log(max(1.0 - sum(counts) / total, _LEAST)))
+def _weigh(
+    scores: list[float], row: Row, ids: Sequence[int], vote: int, own: float, other: float, weight: float
+) -> list[float]:
+    """log P(outcome | this answer), which is added to the scores with its weight, as are the outcomes' own weights.
+
+    By counts, added to what the model's accuracy gives its `own` label and each `other`.
+    """
+    total = SHRINKAGE + row.total
+    cells, rest, logs = row.cells, total, []
+    last = len(ids) - 1
+    for o in range(last):
+        cell = cells.get(ids[o])
+        count = own if o == vote else other
+        if cell is not None:
+            scores[o] += cell[0]
+            count += cell[2]
+        rest -= count
+        x = log(count / total)
+        scores[o] += weight * x
+        logs.append(x)
+    none = cells.get(NONE)
+    if none is not None:
+        scores[last] += none[0]
+    x = log(max(rest / total, _LEAST))
+    scores[last] += weight * x
+    logs.append(x)
     return logs
 
 

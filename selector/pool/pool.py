@@ -57,27 +57,30 @@ class Pool(Struct, array_like=True):
     def ballot(self, predictions: Mapping[str, Prediction]) -> Ballot:
         """The predictions of the models that the pool knows."""
         labels: list[Label] = []
-        ballot = Ballot(labels, [], [], [], [], [], [], {})
+        voters, votes, bins, scores, stretched = [], [], [], [], []
+        distributions = False
         for i, model in enumerate(self.models):
             prediction = predictions.get(model)
             if prediction is None:
                 continue
-            output = prediction.output
-            if output not in labels:
-                labels.append(output)
-                ballot.ids.append(self.labels.get(output, 0))
-            score = score_of(prediction)
-            ballot.voters.append(i)
-            ballot.votes.append(labels.index(output))
-            ballot.bins.append(BINS - 1 if score is None else self.voters[i].ranks.bin(score, BINS - 1))
-            ballot.scores.append(score)
-            ballot.stretched.append(stretch(score))
-        ballot.ids.append(NONE)
-        if len(labels) > 1:
-            for i in ballot.voters:
-                if predictions[self.models[i]].probabilities is not None:
-                    ballot.spreads[i] = spread(predictions[self.models[i]], labels)
-        return ballot
+            if prediction.output not in labels:
+                labels.append(prediction.output)
+            distributions = distributions or prediction.probabilities is not None
+            score = prediction.score if prediction.probabilities is None else score_of(prediction)
+            voters.append(i)
+            votes.append(labels.index(prediction.output))
+            scores.append(score)
+            bins.append(BINS - 1 if score is None else self.voters[i].ranks.bin(score, BINS - 1))
+            stretched.append(0.0 if score is None else stretch(score))
+        ids = [self.labels.get(label, 0) for label in labels]
+        spreads = self._spreads(predictions, voters, labels) if distributions and len(labels) > 1 else {}
+        return Ballot(labels, [*ids, NONE], voters, votes, bins, scores, stretched, spreads)
+
+    def _spreads(
+        self, predictions: Mapping[str, Prediction], voters: Sequence[int], labels: Sequence[Label]
+    ) -> dict[int, list[float]]:
+        said = {i: predictions[self.models[i]] for i in voters}
+        return {i: spread(said[i], labels) for i in voters if said[i].probabilities is not None}
 
     def opinions(self, ballot: Ballot) -> Opinions:
         """The chance of each outcome: of each candidate, and that none of them is right."""

@@ -10,7 +10,7 @@ from msgspec import Struct
 from selector.pool.ballot import COARSE, Ballot, coarse
 from selector.pool.gradient import NEGLIGIBLE, Weight, step
 from selector.pool.opinions import Contest, Evidence
-from selector.pool.voter import Cell, Voter, forget
+from selector.pool.voter import MEMORY, Cell, Voter, forget
 
 _RATE = 0.05
 _COALITIONS = 4096  # remembered at most
@@ -90,7 +90,8 @@ class Strengths(Struct, array_like=True):
             if len(self.coalitions) < _COALITIONS:
                 self.coalitions[key] = list(truth)
         elif len(cell) == len(truth):
-            forget(cell, sum(cell))
+            if sum(cell) >= MEMORY:
+                forget(cell)
             for o, chance in enumerate(truth):
                 cell[o] += chance
 

@@ -17,6 +17,7 @@ MEMORY = 1000.0
 """Labels after which a count begins to forget."""
 
 Cell = list[float]
+_WHOLE = -1
 
 
 class Row(Struct, array_like=True):
@@ -27,34 +28,41 @@ class Row(Struct, array_like=True):
 
 
 class Duel(Struct, array_like=True):
-    """Two models that disagree: counts [first right, second right, all] by their scores, weights by their labels."""
+    """Two models that disagree: what counts by their scores, and weights by their labels.
+
+    `by_score` holds [first right, second right, all, log(P(first is right) / P(neither)), and of the second] by the
+    bins of the two scores, -1 for all.
+    """
 
     weight: Weight
-    whole: Cell = field(default_factory=lambda: [1.0, 1.0, 3.0])
-    by_score: dict[int, Cell] = {}
+    by_score: dict[int, Cell] = field(default_factory=lambda: {_WHOLE: [1.0, 1.0, 3.0, 0.0, 0.0]})
     by_labels: dict[int, dict[int, Weight]] = {}
 
     def log_odds(self, key: int) -> tuple[float, float]:
         """log(P(first is right) / P(neither)), and of the second, where the scores' bins are `key`."""
-        first, second, seen = self.whole
-        first, second = first / seen, second / seen
-        cell = self.by_score.get(key)
-        if cell is not None:
-            total = cell[2] + SHRINKAGE
-            first, second = (cell[0] + SHRINKAGE * first) / total, (cell[1] + SHRINKAGE * second) / total
-        neither = 1.0 - first - second
-        return log(first / neither), log(second / neither)
+        cell = self.by_score.get(key) or self.by_score[_WHOLE]
+        return cell[3], cell[4]
 
     def add(self, key: int, first: float, second: float) -> None:
         """Count one label, in place: the chances that the first, and the second, was right."""
-        cell = self.by_score.get(key)
+        whole, cell = self.by_score[_WHOLE], self.by_score.get(key)
         if cell is None:
-            cell = self.by_score[key] = [0.0, 0.0, 0.0]
-        for counts in (self.whole, cell):
-            forget(counts, counts[2])
-            counts[0] += first
-            counts[1] += second
-            counts[2] += 1.0
+            cell = self.by_score[key] = [0.0, 0.0, 0.0, 0.0, 0.0]
+        _count(whole, first, second, 0.0, 0.0)
+        seen = whole[2]
+        _count(cell, first, second, SHRINKAGE * whole[0] / seen, SHRINKAGE * whole[1] / seen)
+
+
+def _count(cell: Cell, first: float, second: float, more_first: float, more_second: float) -> None:
+    """Count in one cell, which is shrunk by `more`."""
+    if cell[2] >= MEMORY:
+        forget(cell)
+    cell[0] += first
+    cell[1] += second
+    cell[2] += 1.0
+    a, b = cell[0] + more_first, cell[1] + more_second
+    rest = log(cell[2] + (SHRINKAGE if more_first else 0.0) - a - b)
+    cell[3], cell[4] = log(a) - rest, log(b) - rest
 
 
 class Voter(Struct, array_like=True):
@@ -81,14 +89,14 @@ class Voter(Struct, array_like=True):
     def add(self, bin_: int, right: float) -> None:
         """Count one label, in place: the chance that this model was right."""
         cell = self.cells[bin_]
-        forget(cell, cell[1])
+        if cell[1] >= MEMORY:
+            forget(cell)
         cell[0] += right
         cell[1] += 1.0
         rate = (cell[0] + SHRINKAGE * self.accuracy.rate) / (cell[1] + SHRINKAGE)
         cell[2] = log(rate / (1.0 - rate))
 
 
-def forget(counts: Cell, total: float) -> None:
-    """Scale counts that have reached the memory, in place: from then on old labels fade."""
-    if total >= MEMORY:
-        counts[:] = [(1.0 - 1.0 / MEMORY) * count for count in counts]
+def forget(counts: Cell) -> None:
+    """Scale counts that have reached the memory, in place: old labels fade."""
+    counts[:] = [(1.0 - 1.0 / MEMORY) * count for count in counts]

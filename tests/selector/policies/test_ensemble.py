@@ -1,0 +1,130 @@
+"""The ensemble: better than its best model, back after a failure, and honest about what it does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from random import Random
+
+from selector import Ensemble
+from selector.decisions import Answer, Decision, Prediction, Query, Selection
+from selector.policies.ensemble import EnsembleState
+
+MODELS = ("cnn:1", "forest:1", "svm:1")
+ASKED = (Selection(MODELS, 1.0),)
+POLICY = Ensemble()
+
+World = Callable[[Random], tuple[int, dict[str, Prediction]]]
+
+
+def learn(state: EnsembleState, said: Mapping[str, Prediction], losses: Mapping[str, float]) -> EnsembleState:
+    decision = Decision("", Query(1, MODELS), 0.0, "ensemble", ASKED, dict(said), Answer(None))
+    return POLICY.observe(state, decision, dict(losses))
+
+
+def stream(
+    state: EnsembleState, world: World, queries: int, seed: int
+) -> tuple[EnsembleState, list[bool], list[float]]:
+    """Answers that were wrong, and confidences."""
+    rng, wrong, confidences = Random(seed), [], []
+    for _ in range(queries):
+        label, said = world(rng)
+        answer = POLICY.combine(state, Query(1, MODELS), ASKED, said)
+        wrong.append(answer.output != label)
+        confidences.append(answer.confidence or 0.0)
+        state = learn(state, said, {m: float(p.output != label) for m, p in said.items()})
+    return state, wrong, confidences
+
+
+def noisy(rng: Random, errors: Mapping[str, float], classes: int = 5) -> tuple[int, dict[str, Prediction]]:
+    label = rng.randrange(classes)
+    said = {m: label if rng.random() >= e else (label + rng.randrange(1, classes)) % classes for m, e in errors.items()}
+    return label, {m: Prediction(output) for m, output in said.items()}
+
+
+def healthy(rng: Random) -> tuple[int, dict[str, Prediction]]:
+    return noisy(rng, {"cnn:1": 0.05, "forest:1": 0.25, "svm:1": 0.35})
+
+
+def failed(rng: Random) -> tuple[int, dict[str, Prediction]]:
+    return noisy(rng, {"cnn:1": 0.8, "forest:1": 0.25, "svm:1": 0.35})
+
+
+def experts(rng: Random) -> tuple[int, dict[str, Prediction]]:
+    """Each model knows two classes and guesses at the others: each errs .56."""
+    label = rng.randrange(6)
+    own = MODELS[label // 2]
+    return label, {m: Prediction(label if m == own else rng.randrange(6)) for m in MODELS}
+
+
+def scored(rng: Random) -> tuple[int, dict[str, Prediction]]:
+    """A score tells when a model guesses."""
+    label = rng.randrange(4)
+    said = {}
+    for model in MODELS:
+        knows = rng.random() < 0.5
+        output = label if knows else rng.randrange(4)
+        said[model] = Prediction(output, score=rng.uniform(0.8, 1.0) if knows else rng.uniform(0.3, 0.6))
+    return label, said
+
+
+def test_it_comes_back_within_tens_of_queries_after_a_failure_and_a_recovery() -> None:
+    state, _, _ = stream(POLICY.initial_state(MODELS), healthy, 1_500, seed=1)
+    state, fallen, _ = stream(state, failed, 800, seed=2)
+    state, risen, _ = stream(state, healthy, 800, seed=3)
+    assert sum(fallen[60:]) / len(fallen[60:]) < 0.28  # the best of the others errs .25: 740 draws, 3 sd are .05
+    assert sum(risen[200:]) / len(risen[200:]) < 0.08  # the best errs .05, 3 sd are .027
+
+
+def test_it_learns_which_model_knows_which_class() -> None:
+    _, wrong, _ = stream(POLICY.initial_state(MODELS), experts, 1_500, seed=4)
+    knowing = 4 / 9 * 1 / 2 + 1 / 9 * 2 / 3  # one, or both of the others, name a class of their own by chance
+    assert sum(wrong[500:]) / 1_000 < knowing + 0.05  # 3 sd
+
+
+def test_it_learns_what_scores_mean() -> None:
+    _, wrong, _ = stream(POLICY.initial_state(MODELS), scored, 1_500, seed=5)
+    silent = 0.5**3 * 0.75  # nobody knows, and the guess is wrong
+    assert sum(wrong[500:]) / 1_000 < silent + 0.05
+
+
+def test_confidence_is_the_share_of_right_answers() -> None:
+    _, wrong, confidences = stream(POLICY.initial_state(MODELS), scored, 3_000, seed=6)
+    late = sorted(zip(confidences[1_000:], wrong[1_000:], strict=True))
+    for part in (late[:700], late[700:1_400], late[1_400:]):
+        claimed = sum(confidence for confidence, _ in part) / len(part)
+        right = 1 - sum(is_wrong for _, is_wrong in part) / len(part)
+        assert abs(claimed - right) < 0.06  # 3 sd of 600 draws
+
+
+def test_a_distribution_speaks_for_the_other_candidates_too() -> None:
+    state, rng = POLICY.initial_state(MODELS), Random(7)
+    for _ in range(400):
+        label = rng.randrange(3)
+        other = (label + 1) % 3
+        torn = Prediction(other, probabilities=((other, 0.5), (label, 0.45), ((label + 2) % 3, 0.05)))
+        said = {"cnn:1": torn, "forest:1": Prediction(label), "svm:1": Prediction((label + 2) % 3)}
+        state = learn(state, said, {"cnn:1": 1.0, "forest:1": 0.0, "svm:1": 1.0})
+    assert state.pool.voters[0].spread[0] > 0.1
+
+
+def test_a_reward_of_zero_teaches_that_the_answer_was_wrong() -> None:
+    said = {"cnn:1": Prediction(1), "forest:1": Prediction(1), "svm:1": Prediction(2)}
+    state, _, _ = stream(POLICY.initial_state(MODELS), healthy, 300, seed=8)
+    before = POLICY.combine(state, Query(1, MODELS), ASKED, said)
+    assert before.output == 1
+    for _ in range(40):
+        state = learn(state, said, {"cnn:1": 1.0, "forest:1": 1.0})  # nothing is known of the third
+    after = POLICY.combine(state, Query(1, MODELS), ASKED, said)
+    assert after.output == 2 or (after.confidence or 0) < (before.confidence or 0)
+
+
+def test_a_hundred_models_are_pooled_in_bounded_memory() -> None:
+    models = tuple(f"m{i:02}" for i in range(100))
+    state, rng = POLICY.initial_state(models), Random(9)
+    for _ in range(40):
+        label = rng.randrange(3)
+        said = {m: Prediction(label if rng.random() < 0.7 else rng.randrange(3)) for m in models}
+        decision = Decision("", Query(1, models), 0.0, "ensemble", (Selection(models, 1.0),), said, Answer(None))
+        state = POLICY.observe(state, decision, {m: float(p.output != label) for m, p in said.items()})
+    assert len(state.pool.leaders) == 8
+    assert sum(len(voter.duels) for voter in state.pool.voters) == 28

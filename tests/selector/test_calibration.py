@@ -1,0 +1,48 @@
+"""Calibration: claims that come to mean what they say."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import exp, log
+from random import Random
+
+from selector.calibration import Calibration
+
+
+def trained(offset: float, slope: float, labels: int, calibration: Calibration, rng: Random) -> Calibration:
+    """Fed claims whose true log odds are slope * log odds + offset."""
+    for _ in range(labels):
+        claim = rng.uniform(0.3, 0.99)
+        calibration.add(claim, rng.random() < truth(claim, offset, slope))
+    return calibration
+
+
+def truth(claim: float, offset: float, slope: float) -> float:
+    return 1 / (1 + exp(-slope * log(claim / (1 - claim)) - offset))
+
+
+def test_it_begins_by_believing_the_claim() -> None:
+    assert abs(Calibration()(0.8) - 0.8) < 1e-12
+
+
+def test_it_converges_for_claims_too_bold_or_too_shy() -> None:
+    for offset, slope in ((-1.0, 0.5), (0.5, 2.0), (0.0, 1.0)):
+        calibration = trained(offset, slope, 4_000, Calibration(), Random(2))
+        for claim in (0.4, 0.6, 0.8, 0.95):
+            assert abs(calibration(claim) - truth(claim, offset, slope)) < 0.05
+
+
+def test_it_follows_a_change() -> None:
+    rng = Random(4)
+    calibration = trained(1.0, 1.0, 3_000, Calibration(), rng)
+    trained(-1.0, 1.0, 6_000, calibration, rng)
+    assert abs(calibration(0.8) - truth(0.8, -1.0, 1.0)) < 0.06
+
+
+def test_it_is_strictly_increasing_whatever_it_is_fed() -> None:
+    calibration, rng = Calibration(), Random(6)
+    for _ in range(2_000):
+        claim = rng.random()
+        calibration.add(claim, rng.random() < 1 - claim)
+    claims = [calibration(i / 100) for i in range(1, 100)]
+    assert all(less < more for less, more in pairwise(claims))
