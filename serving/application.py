@@ -148,9 +148,9 @@ class Application:
             if isinstance(found, WindjammerError):
                 done(found)
                 return
-            own, policy = found.state, self.policy
-            met = policy.blend(self.knowledge.population.state, own) if policy.per_user else None
-            models = policy.describe(self.knowledge.population.state if met is None else met)
+            own, policy, population = found.state, self.policy, self.knowledge.population
+            met = population.met(found) if policy.per_user else None
+            models = policy.describe(population.state if met is None else met)
             done({**self.state(), "user": user, "models": models, "own": policy.describe(own)})
 
         self.knowledge.look_up(user, tell)

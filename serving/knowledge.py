@@ -20,6 +20,7 @@ from selector.learner import Learner
 from selector.losses import Loss
 from selector.personalization import Users
 from selector.policy import Policy, Predictions
+from selector.population import Population
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ class Knowledge:
         self.loss = loss
         self.certainty = certainty
         self.fold_key = fold_key
-        self.population = Learner(policy, loss, certainty)
+        self.population = Population(policy, loss, certainty)
         self.users = Users(USERS)
         self._writer = writer
         self._saved = 0
@@ -72,7 +73,7 @@ class Knowledge:
         if own is None:
             self._load(user)
             return self.population.state
-        return self.policy.blend(self.population.state, own.state)
+        return self.population.met(own)
 
     def judge(self, combined: Answer, predictions: Predictions) -> Answer:
         """The answer combined from `predictions`, with what is known of such answers."""
@@ -135,6 +136,7 @@ class Knowledge:
             if isinstance(result, WindjammerError):
                 self._report(result)
                 return
+            assert isinstance(result, Population)
             self.population, self._broken = result, False
             for entry in missed:
                 self.fold(entry)
@@ -157,11 +159,14 @@ class Knowledge:
 
     def _read(self, user: str | None, log: Log) -> Learner:
         """The fold up to the end of the log, on the writer's thread."""
-        learner = Learner(self.policy, self.loss, self.certainty if user is None else None)
+        learner = self._newborn(user)
         folded = restore(log, self.application, user, self.fold_key, learner)
         if user is not None and folded >= USER_SNAPSHOT_EVERY:
             log.save([self._snapshot(learner, user)])
         return learner
+
+    def _newborn(self, user: str | None) -> Learner:
+        return Learner(self.policy, self.loss) if user else Population(self.policy, self.loss, self.certainty)
 
     def _snapshot(self, learner: Learner, user: str | None) -> Snapshot:
         return Snapshot(self.application, user, self.fold_key, learner.position, learner.encode())
