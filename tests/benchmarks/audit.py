@@ -11,7 +11,6 @@ from feedback_store.contract import Log
 from feedback_store.recovery import restore
 from selector.decisions import Entry, Feedback
 from selector.learner import Learner
-from selector.population import Population
 from serving.config import ApplicationConfig
 from serving.service import fold_key
 from tests.benchmarks.ledger import Ledger, Told
@@ -108,9 +107,7 @@ class Audit:
         return int(query) if query.isdecimal() else log.query_of(self.name, query)
 
     def _newborn(self, user: str | None) -> Learner:
-        if user is not None:
-            return Learner(self.config.policy, self.config.loss)
-        return Population(self.config.policy, self.config.loss, self.config.certainty)
+        return self.config.fold.everyone() if user is None else self.config.fold.one()
 
 
 def digest(learner: Learner) -> str:
