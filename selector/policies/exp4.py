@@ -70,9 +70,7 @@ class Exp4(Policy[Votes], frozen=True, kw_only=True, tag="exp4"):
         return pool(asked, state.logs_of(asked), predictions)
 
     def observe(self, state: Votes, decision: Decision, losses: Losses) -> Votes:
-        for model, loss in losses.items():
-            state.tally.add(model, loss)
-        state.learn([(model, self.learning_rate * loss) for model, loss in losses.items()], self.share)
+        state.learn_all(losses, self.learning_rate, self.share)
         if self.restart != "none":
             self._watch(state, losses)
         return state
