@@ -69,8 +69,7 @@ class Thompson(Remembering[Posterior], frozen=True, kw_only=True, tag="thompson"
     def chances(self, state: Posterior, query: Query) -> Sequence[float]:
         table = self._of(state, query.available)
         floors = self._floors(state, query.available)
-        rest = 1.0 - sum(floors)
-        total = sum(table)
+        rest, total = 1.0 - sum(floors), sum(table)
         return [floor + rest * chance / total for floor, chance in zip(floors, table, strict=True)]
 
     def _of(self, state: Posterior, available: tuple[str, ...]) -> Sequence[float]:
@@ -85,13 +84,14 @@ class Thompson(Remembering[Posterior], frozen=True, kw_only=True, tag="thompson"
     def _floors(self, state: Posterior, available: tuple[str, ...]) -> list[float]:
         """The least probability of each model, by how long it has been silent."""
         courses = state.of(available)
-        failed = sum(course.failed for course in courses)
+        even = self.exploration / len(courses)
+        failed = sum([course.failed for course in courses])
         floors: list[float] = []
         for course in courses:
-            share = self.exploration / len(courses)
+            share = even - state.spared
             if course.failed:
-                share += self.probing / failed * exp(course.watch.better * -log(FALSE_ALARMS))
-            share = min(_MOST, max(0.0, share - state.spared))
+                hope = self.probing / failed * exp(course.watch.better * -log(FALSE_ALARMS))
+                share = min(_MOST, even + hope - state.spared)
             silent = 2.0 * share * (state.clock - course.heard) > 1.0
             floors.append(2.0 * share if silent else 0.0)
         return floors

@@ -43,9 +43,9 @@ class UCB1(Remembering[Memory], frozen=True, kw_only=True, tag="ucb1"):
         return memory
 
     def chances(self, state: Memory, query: Query) -> Sequence[float]:
-        n = max(1.0, sum(state.tally.counts))
+        doubt = 2.0 * log(max(1.0, sum(state.tally.counts)))
         bounds = [
-            1.0 - loss / count + sqrt(2.0 * log(n) / count) if count else inf
+            1.0 - loss / count + sqrt(doubt / count) if count else inf
             for count, loss in zip(*state.tally.of(query.available), strict=True)
         ]
         best = max(bounds, default=inf)
