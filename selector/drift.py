@@ -14,6 +14,7 @@ FALSE_ALARMS = 3e-6  # a label, in both directions together
 _CALM = 0.25  # with less than this part of an alarm's evidence, labels count to the healthy rate
 _HALF = 0.5  # with this part of it, labels are taken for those after the change
 _REFRESH = 1.02  # the healthy rate is taken anew when its labels have grown by this factor
+_DISTRUST = 4.0  # of what few labels say, beyond chance: those that an alarm leaves are extreme ones, not a sample
 _RATIOS = (1.5, 2.25, 5.0, 25.0)  # odds of an error after a change to those before: from .10 to .14, .20, .36, .74
 _BETS = tuple((r, log(r)) for r in (*_RATIOS, *(1 / r for r in _RATIOS)))
 _RISES, _FALLS = [[(j, log_r) for j, (r, log_r) in enumerate(_BETS) if (r > 1) is up] for up in (True, False)]
@@ -62,8 +63,8 @@ class Detector(ABC):
     """A rule that turns losses in [0, 1] into evidence of a change in their mean, in either direction.
 
     The healthy rate is learned: the mean of the labels so far, less those that came since the evidence began to
-    grow; against a rise it is taken one standard error higher, against a fall one lower, so that a rate
-    learned from few labels makes no alarms. Before any label nothing is known, and nothing is seen.
+    grow; against a rise it is taken one standard error higher, against a fall one lower, and more while labels are
+    few, so that what has hardly been learned makes no alarms. Before any label nothing is known, and nothing is seen.
     """
 
     false_alarms: float = FALSE_ALARMS
@@ -104,7 +105,7 @@ class Detector(ABC):
     def _refresh(self, watch: Watch) -> None:
         n = watch.count + 1.0
         rate = (watch.loss + 0.5) / n
-        error = sqrt(rate * max(0.0, 1.0 - rate) / n)
+        error = sqrt(rate * max(0.0, 1.0 - rate) / n) * (1.0 + _DISTRUST / sqrt(n))
         watch.constants = self.prepare(max(0.001, min(0.999, rate - error)), min(0.999, max(0.001, rate + error)))
         watch.due = _REFRESH * watch.count + 1.0
 
