@@ -41,9 +41,9 @@ class Memory(Struct, array_like=True):
 
     def of(self, models: Sequence[str]) -> list[Course]:
         """The courses of these models; those that are not known begin now."""
-        if models == self.tally.models:
+        if self.courses and models == self.tally.models:
             return self.courses
-        known = dict(zip(self.tally.models, self.courses, strict=True))
+        known = dict(zip(self.tally.models, self.courses, strict=False))
         return [known.get(model) or Course(Watch(), self.clock) for model in models]
 
 
