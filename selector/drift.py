@@ -128,13 +128,13 @@ class Cusum(Detector):
     """
 
     def prepare(self, low: float, high: float) -> list[float]:
-        costs = [log1p((high if r > 1 else low) * (r - 1)) for r, _ in _BETS]
-        return costs + [self._limit(r, high if r > 1 else low) for r, _ in _BETS]
+        odds = [(r, log_r, high if r > 1 else low) for r, log_r in _BETS]
+        costs = [log1p(p * (r - 1)) for r, _, p in odds]
+        return costs + [self._limit(r, log_r, p, cost) for (r, log_r, p), cost in zip(odds, costs, strict=True)]
 
-    def _limit(self, r: float, p: float) -> float:
-        cost = log1p(p * (r - 1))
-        growth = p * r / (1 + p * (r - 1)) * log(r) - cost
-        step = max(log(r) - cost, -cost)
+    def _limit(self, r: float, log_r: float, p: float, cost: float) -> float:
+        growth = p * r / (1 + p * (r - 1)) * log_r - cost
+        step = max(log_r - cost, -cost)
         return max(1.0, log(len(_BETS) * growth / self.false_alarms) + 2 * log((1 - exp(-step)) / step))
 
     def weigh(self, evidence: list[float], constants: list[float], loss: float) -> tuple[float, float]:
