@@ -54,7 +54,17 @@ class Weights(Struct, array_like=True):
                 self.logs[models.index(model)] -= step
                 known = True
         if known:
-            self._settle(share)
+            self.settle(share)
+
+    def score(self, model: str, loss: float, step: float) -> bool:
+        """Count a loss and take its step, in place, to be followed by `settle`; False if the model is not known."""
+        if model not in self.tally.models:
+            return False
+        i = self.tally.models.index(model)
+        self.tally.counts[i] += 1.0
+        self.tally.losses[i] += loss
+        self.logs[i] -= step
+        return True
 
     def learn_all(self, losses: Mapping[str, float], learning_rate: float, share: float) -> None:
         """Count these losses and `learn` that each is worth a step of `learning_rate` times itself, in place."""
@@ -66,9 +76,10 @@ class Weights(Struct, array_like=True):
                 sums[i] += loss
                 logs[i] -= learning_rate * loss
         if known:
-            self._settle(share)
+            self.settle(share)
 
-    def _settle(self, share: float) -> None:
+    def settle(self, share: float) -> None:
+        """Fixed share after the steps of one feedback, in place."""
         self.logs = _shared(self.logs, share) if share > 0 else _normalized(self.logs)
         self.memory = (1.0 - share) * self.memory + 1.0
 
