@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import exp, log
 
 from msgspec import Struct
@@ -48,15 +48,39 @@ class Weights(Struct, array_like=True):
         Fixed share (Herbster & Warmuth 1998): each model gives `share` of its weight to be spread
         evenly, so that none falls below share / K of the whole and a failed model can come back.
         """
-        models = self.tally.models
-        known = [(models.index(model), step) for model, step in steps if model in models]
-        if not known:
-            return
-        for i, step in known:
-            self.logs[i] -= step
-        if share > 0:
-            self.logs = _shared(_normalized(self.logs), share)
-        self.logs = _normalized(self.logs)
+        models, known = self.tally.models, False
+        for model, step in steps:
+            if model in models:
+                self.logs[models.index(model)] -= step
+                known = True
+        if known:
+            self.settle(share)
+
+    def score(self, model: str, loss: float, step: float) -> bool:
+        """Count a loss and take its step, in place, to be followed by `settle`; False if the model is not known."""
+        if model not in self.tally.models:
+            return False
+        i = self.tally.models.index(model)
+        self.tally.counts[i] += 1.0
+        self.tally.losses[i] += loss
+        self.logs[i] -= step
+        return True
+
+    def learn_all(self, losses: Mapping[str, float], learning_rate: float, share: float) -> None:
+        """Count these losses and `learn` that each is worth a step of `learning_rate` times itself, in place."""
+        counts, sums, logs, known = self.tally.counts, self.tally.losses, self.logs, False
+        for i, model in enumerate(self.tally.models):
+            if model in losses:
+                loss, known = losses[model], True
+                counts[i] += 1.0
+                sums[i] += loss
+                logs[i] -= learning_rate * loss
+        if known:
+            self.settle(share)
+
+    def settle(self, share: float) -> None:
+        """Fixed share after the steps of one feedback, in place."""
+        self.logs = _shared(self.logs, share) if share > 0 else _normalized(self.logs)
         self.memory = (1.0 - share) * self.memory + 1.0
 
     def reweigh(self, model: str, count: float, loss: float, learning_rate: float) -> None:
@@ -97,6 +121,9 @@ def _normalized(logs: Sequence[float]) -> list[float]:
 
 
 def _shared(logs: Sequence[float], share: float) -> list[float]:
-    weights = [exp(w) for w in logs]
-    gift = share * sum(weights) / len(weights)
-    return [log((1.0 - share) * w + gift) for w in weights]
+    """Normalized log weights after each model has given a share of its weight to all."""
+    top = max(logs)
+    weights = [exp(w - top) for w in logs]
+    kept, gift = 1.0 - share, share * sum(weights) / len(weights)
+    new_top = log(kept + gift)  # the heaviest one's, whose weight was 1
+    return [log(kept * w + gift) - new_top for w in weights]
