@@ -7,8 +7,9 @@ from typing import Any
 
 from msgspec import Struct, msgpack
 
-from selector.decisions import Entry, Feedback, ModelsChanged, PolicyChanged
+from selector.decisions import Entry, Feedback, HealthChanged, ModelsChanged, PolicyChanged
 from selector.errors import InvalidLabel
+from selector.health.standing import Standing, kept, with_change
 from selector.losses import Loss, losses_of
 from selector.policy import Policy
 
@@ -19,7 +20,8 @@ class Learner:
     The same class folds the population's entries and those of a single user; which entries it is
     given is the caller's choice. The fold is total: an entry that the loss cannot take is counted
     in `skipped` and changes nothing else. `models` are those of the last ModelsChanged,
-    `announced` is the policy of the last PolicyChanged. No clock, cache or random generator is read.
+    `announced` is the policy of the last PolicyChanged. `health` has the standing of every model of which a
+    HealthChanged told; it is replaced, never changed. No clock, cache or random generator is read.
     """
 
     def __init__(self, policy: Policy[Any], loss: Loss) -> None:
@@ -28,6 +30,7 @@ class Learner:
         self.state: Any = policy.initial_state(())
         self.models: tuple[str, ...] = ()
         self.announced = ""
+        self.health: dict[str, Standing] = {}
         self.position = 0
         self.skipped = 0
 
@@ -42,8 +45,11 @@ class Learner:
             case ModelsChanged(models):
                 self.models = models
                 self.state = self.policy.with_models(self.state, models)
+                self.health = kept(self.health, models)
             case PolicyChanged(policy):
                 self.announced = policy
+            case HealthChanged():
+                self.health = kept(with_change(self.health, entry.event, entry.at), self.models)
 
     def fold_all(self, entries: Iterable[Entry]) -> Learner:
         """Fold entries in the order of their positions."""
@@ -62,7 +68,8 @@ class Learner:
 
     def encode(self) -> bytes:
         """All that has been folded, but for the position: equal folds give equal bytes."""
-        return msgpack.encode(_Folded(self.models, self.announced, self.skipped, self.policy.encode(self.state)))
+        state = self.policy.encode(self.state)
+        return msgpack.encode(_Folded(self.models, self.announced, self.skipped, state, self.health))
 
     def restore(self, data: bytes, position: int) -> None:
         """Take up what `encode` gave when the fold stood at `position`. Raises msgspec.DecodeError on other bytes."""
@@ -70,6 +77,7 @@ class Learner:
         self.state = self.policy.decode(folded.state)
         self.models, self.announced = folded.models, folded.announced
         self.skipped, self.position = folded.skipped, position
+        self.health = folded.health
 
 
 class _Folded(Struct, frozen=True, array_like=True):
@@ -77,3 +85,4 @@ class _Folded(Struct, frozen=True, array_like=True):
     announced: str
     skipped: int
     state: bytes
+    health: dict[str, Standing] = {}

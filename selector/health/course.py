@@ -1,0 +1,41 @@
+"""The states of a model's health, and what leads from one to the other."""
+
+from __future__ import annotations
+
+from selector.decisions import HealthChanged, HealthState
+from selector.health.signs import Findings
+from selector.health.trial import Trials
+
+
+def examined(model: str, state: HealthState, findings: Findings, spared: bool) -> HealthChanged | None:
+    """What becomes of a model that is asked as usual, healthy or suspect; None if nothing does.
+
+    `spared`: a better model is left to answer; without one, a model stays, whatever it does.
+    """
+    if findings.failed and spared:
+        return HealthChanged(model, "quarantined", findings.failed, findings.levels)
+    if findings.changed:
+        return None if state == "suspect" else HealthChanged(model, "suspect", findings.changed)
+    return None if state == "healthy" else HealthChanged(model, "healthy", "everything is at its usual level again")
+
+
+def probed(model: str, trials: Trials) -> HealthChanged | None:
+    """What becomes of a model in quarantine: asked again once its probes are as they were while it was well."""
+    trial = trials.recovered
+    if trial is None:
+        return None
+    evidence = (
+        f"its {trials.name_of(trial)} was {trial.mean:.2f} over {trial.count:.0f} probes, usually {trial.well:.2f}"
+    )
+    return HealthChanged(model, "probing", evidence, trials.levels)
+
+
+def watched(model: str, trials: Trials, spared: bool) -> HealthChanged | None:
+    """What becomes of a model that is asked again after a quarantine: back into it at once, or healthy."""
+    relapse = trials.relapsed
+    if relapse is not None and spared:
+        evidence = f"its {trials.name_of(relapse)} was {relapse.mean:.2f} over {relapse.count:.0f}, again"
+        return HealthChanged(model, "quarantined", evidence, trials.levels)
+    if relapse is None and trials.held:
+        return HealthChanged(model, "healthy", "it has answered as before for a while")
+    return None

@@ -1,0 +1,217 @@
+"""One application's models, watched: what a front end sees of them goes in, changes of their health come out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from random import Random
+
+from selector.decisions import Decision, Feedback, HealthChanged, HealthState, Prediction
+from selector.health.course import examined, probed, watched
+from selector.health.guess import Guess
+from selector.health.signs import Findings, Signs
+from selector.health.standing import Standing
+from selector.health.trial import Trials
+from selector.health.votes import Distances, Row, Votes, count_labels
+from selector.losses import Loss, losses_of
+from selector.policy import Task
+
+BLOCK = 32  # queries that are looked at together
+CLOSELY = 8  # the same, while a model is on probation or fails to answer
+HOPE = 0.5  # the share of queries that are probes, while the last probe was good
+FOLLOW_UP = 8  # of them at most, for each good probe
+
+Patient = Signs | Trials
+
+
+class Monitor:
+    """Watches `models`. Each method that takes something in returns the changes that it proves, to be appended.
+
+    What has been proposed is not proposed again until `resume` tells how the models stand, or `withdraw` that
+    nothing came of it. The models' states are the fold's; what was observed is kept here, and starts anew with each
+    Monitor. A model in quarantine is seen by its probes alone. `share` is the share of queries that are probes.
+    """
+
+    def __init__(self, models: Iterable[str], loss: Loss, task: Task, share: float) -> None:
+        self.share = share
+        self._loss = loss
+        self._numbers = task == "regression"
+        self._guess = Guess(loss, task)
+        self._distances = Distances()
+        self._signs = {model: Signs() for model in sorted(models)}
+        self._trials: dict[str, Trials] = {}
+        self._standings: Mapping[str, Standing] = {}
+        self._proposed: set[str] = set()
+        self._follow_up: dict[str, int] = {}
+        self._rows: list[Row] = []
+        self._failed: Counter[str] = Counter()
+        self._due = BLOCK
+
+    def resume(self, standings: Mapping[str, Standing]) -> None:
+        """The models stand like this now, by the fold of the log."""
+        for model in self._signs:
+            standing, before = standings.get(model), self._standings.get(model)
+            if standing != before:
+                self._proposed.discard(model)
+                self._begin(model, standing, before)
+        self._standings = standings
+        self._due = CLOSELY if self._trials else BLOCK
+
+    def withdraw(self, model: str) -> None:
+        """What was proposed of this model will not come about: it may be proposed again."""
+        self._proposed.discard(model)
+
+    def state(self, model: str) -> HealthState:
+        """How a model stands."""
+        standing = self._standings.get(model)
+        return "healthy" if standing is None else standing.state
+
+    def probes(self, models: Iterable[str], rng: Random) -> tuple[tuple[str, float], ...]:
+        """Those of `models` (in quarantine) that are to be probed with this query, each with its probability.
+
+        A good probe is followed up at once, by up to FOLLOW_UP probes in half of the queries.
+        """
+        drawn = []
+        for model in models:
+            hopeful = self._follow_up.get(model, 0) > 0
+            share = max(HOPE, self.share) if hopeful else self.share
+            if rng.random() < share:
+                self._follow_up[model] = self._follow_up.get(model, 0) - hopeful
+                drawn.append((model, share))
+        return tuple(drawn)
+
+    def answered(self, predictions: Row, failed: Sequence[str] = ()) -> list[HealthChanged]:
+        """A query was answered with these predictions; models in `failed` gave none, by error or in time."""
+        if predictions:
+            self._rows.append(predictions)
+        if failed:
+            self._failed.update(failed)
+            return self._look() if self._failed.total() >= CLOSELY or len(self._rows) >= self._due else []
+        return self._look() if len(self._rows) >= self._due else []
+
+    def told(self, model: str, prediction: Prediction | None, siblings: Row) -> list[HealthChanged]:
+        """What came of a probe: its prediction or None, beside those of its siblings for the same query."""
+        trials = self._trials.get(model)
+        if trials is None:
+            return []
+        trials.add("failures", 1, float(prediction is None))
+        if prediction is not None:
+            trials.say([prediction.output])
+            self._add_vote(trials, model, prediction, siblings)
+        return self._after_probe(model, trials)
+
+    def learned(self, decision: Decision, feedback: Feedback) -> list[HealthChanged]:
+        """Feedback about a decision. Raises InvalidLabel if the loss cannot take it.
+
+        A reward counts where one model was asked: it tells of the others only when they agree.
+        """
+        if feedback.label is None and len(decision.predictions) != 1:
+            return []
+        losses = losses_of(decision, feedback, self._loss)
+        if feedback.label is not None:
+            self._guess.learn(feedback.label)
+        changes = []
+        for model, loss in losses.items():
+            if model in self._signs:
+                changes += self._score(model, loss)
+        return changes
+
+    def findings(self, model: str) -> Findings:
+        """What the signals of a model say now."""
+        siblings = [signs for other, signs in self._signs.items() if other != model and self._asked(other)]
+        return self._signs[model].findings(siblings, self._guess.loss, self._numbers)
+
+    def _begin(self, model: str, standing: Standing | None, before: Standing | None) -> None:
+        state = "healthy" if standing is None else standing.state
+        if standing is not None and state in ("quarantined", "probing"):
+            self._trials[model] = Trials(standing.levels)
+            self._signs[model] = Signs()
+        elif self._trials.pop(model, None) is not None:
+            levels = {} if before is None else before.levels
+            self._signs[model] = Signs({name: well for name, (well, _) in levels.items()})
+        self._follow_up.pop(model, None)
+
+    def _asked(self, model: str) -> bool:
+        return self.state(model) != "quarantined"
+
+    def _score(self, model: str, loss: float) -> list[HealthChanged]:
+        trials, signs = self._trials.get(model), self._signs[model]
+        if trials is not None:
+            trials.add("loss", 1, loss)
+            return self._after_probe(model, trials)
+        changed = signs.loss.changed
+        signs.loss.add(1, loss)
+        return self._examine(model) if changed or signs.loss.changed else []
+
+    def _after_probe(self, model: str, trials: Trials) -> list[HealthChanged]:
+        if self._asked(model):
+            return self._propose(watched(model, trials, self._spared(model)))
+        self._follow_up[model] = FOLLOW_UP if trials.hopeful else 0
+        return self._propose(probed(model, trials))
+
+    def _look(self) -> list[HealthChanged]:
+        """Take in the queries that wait."""
+        rows, failed = self._rows, self._failed
+        self._rows, self._failed = [], Counter()
+        votes = self._distances.count(rows, self._calm()) if self._numbers else count_labels(rows)
+        changes: list[HealthChanged] = []
+        for model, signs in self._signs.items():
+            said = [row[model] for row in rows if model in row]
+            if said or failed[model]:
+                self._take(model, signs, said, failed[model], votes)
+        for model, trials in list(self._trials.items()):
+            if self._asked(model):
+                changes += self._after_probe(model, trials)
+        return changes + [change for model in self._signs for change in self._examine(model)]
+
+    def _take(self, model: str, signs: Signs, said: Sequence[Prediction], failed: int, votes: Votes) -> None:
+        trials = self._trials.get(model)
+        outputs = [prediction.output for prediction in said]
+        asked, dissents = votes.asked[model], votes.dissents[model]
+        signs.failures.add(len(said) + failed, failed)
+        if trials is not None:
+            trials.add("failures", len(said) + failed, failed)
+            trials.add("dissent", asked, dissents)
+            trials.say(outputs)
+            return
+        if asked:
+            signs.vote(asked, dissents, outputs, votes.minds)
+        if outputs:
+            signs.run.add(outputs)
+        scores = [prediction.score for prediction in said[::4] if prediction.score is not None]
+        if scores:
+            signs.score.add(len(scores), sum(scores))
+
+    def _add_vote(self, trials: Trials, model: str, prediction: Prediction, siblings: Row) -> None:
+        row = [{**siblings, model: prediction}]
+        votes = self._distances.count(row, {model: False}) if self._numbers else count_labels(row)
+        trials.add("dissent", votes.asked[model], votes.dissents[model])
+
+    def _calm(self) -> dict[str, bool]:
+        return {model: signs.dissent.excess < 0.1 and not signs.dissent.changed for model, signs in self._signs.items()}
+
+    def _examine(self, model: str) -> list[HealthChanged]:
+        if model in self._trials or model in self._proposed:
+            return []
+        findings = self.findings(model)
+        state = self.state(model)
+        if not findings.changed and state == "healthy":
+            return []
+        return self._propose(examined(model, state, findings, bool(findings.failed) and self._spared(model)))
+
+    def _spared(self, model: str) -> bool:
+        """Whether another model is left that is asked and has not failed."""
+        return any(
+            other != model and self._asked(other) and other not in self._proposed and not self._has_failed(other)
+            for other in self._signs
+        )
+
+    def _has_failed(self, model: str) -> bool:
+        trials = self._trials.get(model)
+        return trials.relapsed is not None if trials is not None else bool(self.findings(model).failed)
+
+    def _propose(self, change: HealthChanged | None) -> list[HealthChanged]:
+        if change is None or change.model in self._proposed:
+            return []
+        self._proposed.add(change.model)
+        return [change]

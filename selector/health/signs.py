@@ -1,0 +1,150 @@
+"""What is watched of one model, and what that says: that something has changed, or that the model has failed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from statistics import median
+
+from msgspec import Struct
+
+from selector.decisions import Label
+from selector.drift import FALSE_ALARMS
+from selector.health.run import Run
+from selector.health.signal import Signal
+
+SILENT = 1e-6  # false alarms a query of each signal that needs no labels; there are three
+_LEFT = 0.25  # a model with at most this part of its usefulness left has failed
+_ENOUGH = 10.0  # labels
+_PLENTY = 24.0  # queries without labels
+_FAILING = 0.5  # of its queries a model that has failed does not answer
+_KNOWN = 100.0  # queries that a model is taken to have answered before it is first asked
+_USEFUL = 0.2  # a model that agrees with its siblings less than this above chance has nothing to lose
+_FAR = 0.6  # a number that dissents this often tells nothing
+
+
+class Findings(Struct, frozen=True):
+    """`changed` says what is no longer as usual, `failed` why the model does harm; empty if that is not so.
+
+    `levels` has what was usual and what is, of each signal that tells the two apart.
+    """
+
+    changed: str = ""
+    failed: str = ""
+    levels: dict[str, tuple[float, float]] = {}
+
+
+class Signs:
+    """The signals of one model. `usual` are levels that are known from before, by signal."""
+
+    def __init__(self, usual: Mapping[str, float] | None = None) -> None:
+        known = {name: (level, _KNOWN) for name, level in (usual or {}).items()}
+        self.loss = Signal(FALSE_ALARMS, *known.get("loss", (0.0, 0.0)))
+        self.failures = Signal(SILENT, *known.get("failures", (0.01, _KNOWN)))
+        self.dissent = Signal(SILENT, *known.get("dissent", (0.0, 0.0)))
+        self.score = Signal(SILENT)
+        self.run = Run()
+        self._said: Counter[Label] = Counter()  # since the model began to dissent
+        self._minds: Counter[Label] = Counter()
+        self._labels = 0.0  # that had come by then
+
+    def vote(self, n: int, dissents: int, outputs: Sequence[Label], minds: Counter[Label]) -> None:
+        """Of `n` queries its siblings were of one mind, and `dissents` times it was not; what all said."""
+        self.dissent.add(n, dissents)
+        if not self.dissent.changed:
+            self._said, self._minds, self._labels = Counter(), Counter(), self.loss.seen
+        elif len(self._said) < 1_000:
+            self._said.update(outputs)
+            self._minds.update(minds)
+
+    def findings(self, siblings: Sequence[Signs], guess: float | None, numbers: bool) -> Findings:
+        """What all this says, in comparison with what the siblings do.
+
+        `guess` is the loss of the best constant guess, if there are labels. `numbers` tells regression.
+        """
+        failed = self._fails() or self._errs(guess) or self._dissents(siblings, numbers) or self._stuck(siblings)
+        changed = self._changed(siblings)
+        return Findings(changed or failed, failed, self._levels() if failed else {})
+
+    def _changed(self, siblings: Sequence[Signs]) -> str:
+        if self.loss.changed:
+            return f"its loss is {_now(self.loss)}"
+        if self.failures.changed and self.failures.level > self.failures.usual:
+            return f"it fails {_now(self.failures)}"
+        if self.dissent.changed and self.dissent.level > self.dissent.usual:
+            also = " and so do they from each other: the inputs may have changed" if self._common(siblings) else ""
+            return f"it dissents from its siblings {_now(self.dissent)}{also}"
+        return f"its scores average {_now(self.score)}" if self.score.changed else ""
+
+    def _fails(self) -> str:
+        failures = self.failures
+        fails = failures.changed and failures.level >= _FAILING and failures.count >= _ENOUGH / 2
+        return f"it fails {_now(failures)}" if fails else ""
+
+    def _errs(self, guess: float | None) -> str:
+        loss = self.loss
+        if not loss.changed or loss.count < _ENOUGH:
+            return ""
+        useless = (1.0 + loss.usual) / 2 if guess is None else max(guess, loss.usual)
+        left, before = useless - loss.level, useless - loss.usual
+        if before < 0.05 or left > _LEFT * before:
+            return ""
+        than = "" if guess is None else f"; a constant guess {guess:.2f}"
+        return f"its loss is {_now(loss)}{than}"
+
+    def _dissents(self, siblings: Sequence[Signs], numbers: bool) -> str:
+        dissent = self.dissent
+        if not dissent.changed or dissent.count < _PLENTY or self._cleared or self._common(siblings):
+            return ""
+        chance = 1.0 - _FAR if numbers else _agreement(self._said, self._minds)
+        usual = 1.0 - dissent.usual - chance
+        if usual < _USEFUL or 1.0 - dissent.level - chance > _LEFT * usual:
+            return ""
+        return f"it dissents from its siblings {_now(dissent)}; by chance {1.0 - chance:.2f}"
+
+    @property
+    def _cleared(self) -> bool:
+        """Whether labels that came since say that its dissent does not make it wrong."""
+        return self.loss.seen - self._labels >= _ENOUGH and self.loss.excess < self.dissent.excess / 2
+
+    def _common(self, siblings: Sequence[Signs]) -> bool:
+        """Whether the siblings dissent more as well, so that it may be the inputs that have changed.
+
+        A sibling who knew only this one dissents just as often: of two models none can tell who has changed.
+        """
+        others = [sibling.dissent.excess for sibling in siblings if sibling.dissent.seen > 0]
+        return not others or median(others) > self.dissent.excess / 2
+
+    def _stuck(self, siblings: Sequence[Signs]) -> str:
+        run = self.run
+        if not run.stuck(SILENT):
+            return ""
+        lengths = [sibling.run.length for sibling in siblings if sibling.run.length > 0]
+        if not lengths or median(lengths) > run.length / 3:
+            return ""
+        return f"it said {run.output!r} {run.length} times running; of its answers {run.usual:.2f} usually are that"
+
+    def _levels(self) -> dict[str, tuple[float, float]]:
+        levels = {name: _levels(signal) for name, signal in self._named.items() if signal.seen > 0}
+        if self.run.stuck(SILENT):
+            levels["repeats"] = (self.run.repeats, 1.0)
+        return {name: level for name, level in levels.items() if level[1] - level[0] >= _USEFUL}
+
+    @property
+    def _named(self) -> dict[str, Signal]:
+        return {"loss": self.loss, "failures": self.failures, "dissent": self.dissent}
+
+
+def _levels(signal: Signal) -> tuple[float, float]:
+    """What is usual and what is now: lately, where no change is proved."""
+    return signal.usual, signal.level if signal.changed else signal.lately
+
+
+def _now(signal: Signal) -> str:
+    return f"{signal.level:.2f} over the last {signal.count:.0f}, usually {signal.usual:.2f}"
+
+
+def _agreement(said: Counter[Label], minds: Counter[Label]) -> float:
+    """How often two that know nothing of each other agree, if each says its labels as often as counted."""
+    pairs = sum(said.values()) * sum(minds.values())
+    return sum(count * minds.get(label, 0) for label, count in said.items()) / pairs if pairs else 0.0

@@ -1,0 +1,101 @@
+"""Has a model recovered, or fallen back? What it does, against what it did while it was well and while it failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from math import log
+
+from msgspec import Struct
+
+from selector.decisions import Label
+
+RECOVERED = log(100.0)  # nats for "well" and against "failed"
+RELAPSED = log(1_000.0)  # nats against; more, for a model that has recovered is asked often
+HELD = 40.0  # observations without a relapse
+TELLING = 0.1  # levels closer than this tell nothing
+_LEAST, _MOST = 0.02, 0.98  # no one observation is proof
+_UNKNOWN = (0.02, 0.5)
+
+
+class Trial(Struct):
+    """Sequential likelihood ratios of one signal: `good` for the level while well, `bad` for the one while failing.
+
+    Both start anew whenever they fall below nothing: what was seen before a change does not count against it.
+    Page: Continuous inspection schemes (1954).
+    """
+
+    well: float
+    failed: float
+    good: float = 0.0
+    bad: float = 0.0
+    count: float = 0.0
+    total: float = 0.0
+
+    def add(self, n: float, total: float) -> None:
+        """`n` observations in [0, 1] with the sum `total`."""
+        well, failed = min(_MOST, max(_LEAST, self.well)), min(_MOST, max(_LEAST, self.failed))
+        gain = total * log(well / failed) + (n - total) * log((1 - well) / (1 - failed))
+        self.good = max(0.0, self.good + gain)
+        self.bad = max(0.0, self.bad - gain)
+        self.count += n
+        self.total += total
+
+    @property
+    def mean(self) -> float:
+        """Of all observations."""
+        return self.total / self.count if self.count else 0.0
+
+
+class Trials:
+    """All signals of one model that tell a failure from health. Labels, where there are any, outweigh the rest."""
+
+    def __init__(self, levels: Mapping[str, tuple[float, float]]) -> None:
+        self.levels = dict(levels)
+        told = {name: Trial(*level) for name, level in levels.items() if abs(level[0] - level[1]) >= TELLING}
+        self.by_name = told or {"failures": Trial(*_UNKNOWN)}
+        self._last: Label | None = None
+
+    def add(self, name: str, n: float, total: float) -> None:
+        """`n` observations of a signal; of one that tells nothing they are not used."""
+        trial = self.by_name.get(name)
+        if trial is not None:
+            trial.add(n, total)
+
+    def say(self, outputs: Iterable[Label]) -> None:
+        """The next outputs: those of a model that is stuck repeat themselves."""
+        for output in outputs:
+            if self._last is not None:
+                self.add("repeats", 1, float(output == self._last))
+            self._last = output
+
+    @property
+    def hopeful(self) -> bool:
+        """Whether the last observations speak for a recovery."""
+        return any(trial.good > 0.0 for trial in self._deciding)
+
+    @property
+    def recovered(self) -> Trial | None:
+        """The trial that proves a recovery, while no other speaks against it."""
+        if any(trial.bad > 1.0 for trial in self._deciding):
+            return None
+        return next((trial for trial in self._deciding if trial.good >= RECOVERED), None)
+
+    @property
+    def relapsed(self) -> Trial | None:
+        """The trial that proves a relapse."""
+        return next((trial for trial in self._deciding if trial.bad >= RELAPSED), None)
+
+    @property
+    def held(self) -> bool:
+        """Whether nothing has happened for so long that the model may be taken for well."""
+        return any(trial.count >= HELD for trial in self._deciding)
+
+    def name_of(self, trial: Trial) -> str:
+        """The signal of that trial."""
+        return next(name for name, other in self.by_name.items() if other is trial)
+
+    @property
+    def _deciding(self) -> list[Trial]:
+        labels = self.by_name.get("loss")
+        labelled = labels is not None and labels.count > 0
+        return [trial for name, trial in self.by_name.items() if not labelled or name in ("loss", "failures")]
