@@ -124,7 +124,9 @@ class Monitor:
     def _begin(self, model: str, standing: Standing | None, before: Standing | None) -> None:
         state = "healthy" if standing is None else standing.state
         if standing is not None and state in ("quarantined", "probing"):
-            self._trials[model] = Trials(standing.levels)
+            earlier = self._trials.get(model)
+            relapses = 0 if earlier is None else earlier.relapses + (state == "quarantined")
+            self._trials[model] = Trials(standing.levels, relapses)
             self._signs[model] = Signs()
         elif self._trials.pop(model, None) is not None:
             levels = {} if before is None else before.levels
@@ -168,7 +170,8 @@ class Monitor:
         trials = self._trials.get(model)
         outputs = [prediction.output for prediction in said]
         asked, dissents = votes.asked[model], votes.dissents[model]
-        signs.failures.add(len(said) + failed, failed)
+        if failed or signs.failures.watched:
+            signs.failures.add(len(said) + failed, failed)
         if trials is not None:
             trials.add("failures", len(said) + failed, failed)
             trials.add("dissent", asked, dissents)
@@ -178,7 +181,7 @@ class Monitor:
             signs.vote(asked, dissents, outputs, votes.minds)
         if outputs:
             signs.run.add(outputs)
-        scores = [prediction.score for prediction in said[::4] if prediction.score is not None]
+        scores = [prediction.score for prediction in said[::2] if prediction.score is not None]
         if scores:
             signs.score.add(len(scores), sum(scores))
 

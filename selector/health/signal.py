@@ -20,10 +20,12 @@ class Blocks(Cusum):
 
     def take(self, watch: Watch, n: int, total: float) -> Change | None:
         """Take a block into account, in place: the change that it proves, if any; the caller then restarts."""
+        if n == 1:
+            return self.add(watch, total)
         if watch.count >= watch.due:
             self._refresh(watch)
         constants, bets = watch.constants, len(watch.constants) // 2
-        scaled = constants if n == 1 else [n * cost for cost in constants[:bets]] + constants[bets:]
+        scaled = [n * cost for cost in constants[:bets]] + constants[bets:]
         watch.worse, watch.better = self.weigh(watch.evidence, scaled, total)
         self._remember(watch, n, total)
         if watch.worse >= 1.0 or watch.better >= 1.0:
@@ -80,6 +82,11 @@ class Signal:
     def excess(self) -> float:
         """How far the last few dozen observations lie above the usual level; nothing before there are that many."""
         return self.lately - self.usual if self._count >= _MEMORY else 0.0
+
+    @property
+    def watched(self) -> bool:
+        """Whether there is evidence of a rise, or there has been one."""
+        return self.changed or self._watch.worse > 0.0
 
     @property
     def seen(self) -> float:

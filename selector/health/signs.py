@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from math import sqrt
 from statistics import median
 
 from msgspec import Struct
@@ -20,6 +21,7 @@ _PLENTY = 24.0  # queries without labels
 _FAILING = 0.5  # of its queries a model that has failed does not answer
 _KNOWN = 100.0  # queries that a model is taken to have answered before it is first asked
 _USEFUL = 0.2  # a model that agrees with its siblings less than this above chance has nothing to lose
+_WORTH = 0.1  # of loss: a model that lost no more than this did no harm
 _FAR = 0.6  # a number that dissents this often tells nothing
 
 
@@ -62,7 +64,9 @@ class Signs:
 
         `guess` is the loss of the best constant guess, if there are labels. `numbers` tells regression.
         """
-        failed = self._fails() or self._errs(guess) or self._dissents(siblings, numbers) or self._stuck(siblings)
+        failed = (
+            self._fails() or self._errs(siblings, guess) or self._dissents(siblings, numbers) or self._stuck(siblings)
+        )
         changed = self._changed(siblings)
         return Findings(changed or failed, failed, self._levels() if failed else {})
 
@@ -81,13 +85,15 @@ class Signs:
         fails = failures.changed and failures.level >= _FAILING and failures.count >= _ENOUGH / 2
         return f"it fails {_now(failures)}" if fails else ""
 
-    def _errs(self, guess: float | None) -> str:
+    def _errs(self, siblings: Sequence[Signs], guess: float | None) -> str:
         loss = self.loss
         if not loss.changed or loss.count < _ENOUGH:
             return ""
+        level = loss.level - sqrt(loss.level * (1.0 - loss.level) / loss.count)
         useless = (1.0 + loss.usual) / 2 if guess is None else max(guess, loss.usual)
-        left, before = useless - loss.level, useless - loss.usual
-        if before < 0.05 or left > _LEFT * before:
+        left, before = useless - level, useless - loss.usual
+        best = min((sibling.loss.lately for sibling in siblings if sibling.loss.seen >= _ENOUGH), default=0.0)
+        if before < _WORTH or left > _LEFT * before or level - best < _WORTH:
             return ""
         than = "" if guess is None else f"; a constant guess {guess:.2f}"
         return f"its loss is {_now(loss)}{than}"
@@ -117,16 +123,16 @@ class Signs:
 
     def _stuck(self, siblings: Sequence[Signs]) -> str:
         run = self.run
-        if not run.stuck(SILENT):
+        if not run.stuck(SILENT, 0.001):
             return ""
-        lengths = [sibling.run.length for sibling in siblings if sibling.run.length > 0]
-        if not lengths or median(lengths) > run.length / 3:
+        shares = [sibling.run.share_of(run.output, run.length) for sibling in siblings if sibling.run.length > 0]
+        if not shares or not run.stuck(SILENT, median(shares)):
             return ""
         return f"it said {run.output!r} {run.length} times running; of its answers {run.usual:.2f} usually are that"
 
     def _levels(self) -> dict[str, tuple[float, float]]:
         levels = {name: _levels(signal) for name, signal in self._named.items() if signal.seen > 0}
-        if self.run.stuck(SILENT):
+        if self.run.stuck(SILENT, 0.001):
             levels["repeats"] = (self.run.repeats, 1.0)
         return {name: level for name, level in levels.items() if level[1] - level[0] >= _USEFUL}
 

@@ -47,9 +47,14 @@ class Trial(Struct):
 
 
 class Trials:
-    """All signals of one model that tell a failure from health. Labels, where there are any, outweigh the rest."""
+    """All signals of one model that tell a failure from health. Labels, where there are any, outweigh the rest.
 
-    def __init__(self, levels: Mapping[str, tuple[float, float]]) -> None:
+    The more often it has relapsed, the more a recovery takes to be believed: a model that is neither well nor
+    failing would come and go.
+    """
+
+    def __init__(self, levels: Mapping[str, tuple[float, float]], relapses: int = 0) -> None:
+        self.relapses = relapses
         self.levels = dict(levels)
         told = {name: Trial(*level) for name, level in levels.items() if abs(level[0] - level[1]) >= TELLING}
         self.by_name = told or {"failures": Trial(*_UNKNOWN)}
@@ -78,7 +83,8 @@ class Trials:
         """The trial that proves a recovery, while no other speaks against it."""
         if any(trial.bad > 1.0 for trial in self._deciding):
             return None
-        return next((trial for trial in self._deciding if trial.good >= RECOVERED), None)
+        needed = RECOVERED * (1 + self.relapses)
+        return next((trial for trial in self._deciding if trial.good >= needed), None)
 
     @property
     def relapsed(self) -> Trial | None:

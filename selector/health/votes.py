@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from statistics import median
 
 from selector.decisions import Label, Prediction
@@ -35,36 +36,40 @@ class Votes:
 def count_labels(rows: Iterable[Row]) -> Votes:
     """The votes on classes."""
     votes = Votes()
+    everyone: list[Row] = []  # rows in which each model's siblings were of one mind
+    minds: list[Label] = []
+    dissenters: list[str] = []
     for row in rows:
         outputs = [prediction.output for prediction in row.values()]
         n = len(outputs)
         if n < 2:
             continue
-        first = outputs[0]
-        if outputs.count(first) == n:
-            votes.asked.update(row.keys())
-            votes.minds[first] += 1
-        else:
-            _count_split(votes, row, n)
+        mind = outputs[0]
+        top = outputs.count(mind)
+        if top < n:
+            mind = max(set(outputs), key=outputs.count)
+            top = outputs.count(mind)
+            if 2 * (top - 1) <= n - 1:
+                _count_split(votes, row, outputs, mind)
+                continue
+            dissenters += [model for model, output in zip(row, outputs, strict=True) if output != mind]
+        everyone.append(row)
+        minds.append(mind)
+    votes.asked.update(chain.from_iterable(everyone))
+    votes.minds.update(minds)
+    votes.dissents.update(dissenters)
     return votes
 
 
-def _count_split(votes: Votes, row: Row, n: int) -> None:
-    said: dict[Label, int] = {}
-    for prediction in row.values():
-        said[prediction.output] = said.get(prediction.output, 0) + 1
-    counts = sorted(said.values())
-    top, second = counts[-1], counts[-2]
-    if 2 * top <= n - 1:
+def _count_split(votes: Votes, row: Row, outputs: list[Label], mind: Label) -> None:
+    """Without the vote of one of those who said `mind` there is no majority for it, or for another label there is."""
+    n = len(outputs)
+    if 2 * outputs.count(mind) <= n - 1:
         return
-    mind = max(said, key=said.__getitem__)
     votes.minds[mind] += 1
-    for model, prediction in row.items():
-        own = said[prediction.output]
-        others = second if own == top else top
-        if 2 * (own - 1) > n - 1:
-            votes.asked[model] += 1
-        elif 2 * others > n - 1:
+    for model, output in zip(row, outputs, strict=True):
+        others = [other for other in outputs if other != output]
+        if others and 2 * others.count(max(set(others), key=others.count)) > n - 1:
             votes.asked[model] += 1
             votes.dissents[model] += 1
 
