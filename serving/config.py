@@ -20,6 +20,7 @@ from serving.settings import ConfigError, Table, check_choice, check_keys, conve
 from serving.units import Duration, Milliseconds, Size
 
 Share = Annotated[float, Meta(ge=0, le=1)]
+PositiveShare = Annotated[float, Meta(gt=0, le=1)]
 Count = Annotated[int, Meta(ge=1)]
 
 
@@ -74,6 +75,8 @@ class ApplicationConfig(Struct, frozen=True, kw_only=True):
     target_error: Share | None = None
     when_unsure: Literal["answer", "default"] = "answer"
     shadow_share: Share = 0.0
+    quarantine: bool = True
+    probing_share: PositiveShare = 0.02
     log_inputs: bool = False
     cache_bytes: Size = 64 * 2**20
     cache_ttl: Duration = 600.0

@@ -21,21 +21,26 @@ def examined(model: str, state: HealthState, findings: Findings, spared: bool) -
 
 def probed(model: str, trials: Trials) -> HealthChanged | None:
     """What becomes of a model in quarantine: asked again once its probes are as they were while it was well."""
-    trial = trials.recovered
-    if trial is None:
+    name = trials.recovered
+    if not name:
         return None
-    evidence = (
-        f"its {trials.name_of(trial)} was {trial.mean:.2f} over {trial.count:.0f} probes, usually {trial.well:.2f}"
-    )
+    trial = trials.by_name[name]
+    evidence = f"its {name} was {trial.mean:.2f} over {trial.count:.0f} probes, usually {trial.well:.2f}"
     return HealthChanged(model, "probing", evidence, trials.levels)
+
+
+def rescued(model: str, trials: Trials) -> HealthChanged:
+    """What becomes of a model in quarantine when those outside of it have failed."""
+    return HealthChanged(model, "probing", "all models that were asked have failed", trials.levels)
 
 
 def watched(model: str, trials: Trials, spared: bool) -> HealthChanged | None:
     """What becomes of a model that is asked again after a quarantine: back into it at once, or healthy."""
-    relapse = trials.relapsed
-    if relapse is not None and spared:
-        evidence = f"its {trials.name_of(relapse)} was {relapse.mean:.2f} over {relapse.count:.0f}, again"
+    name = trials.relapsed
+    if name and spared:
+        trial = trials.by_name[name]
+        evidence = f"its {name} was {trial.mean:.2f} over {trial.count:.0f}, again"
         return HealthChanged(model, "quarantined", evidence, trials.levels)
-    if relapse is None and trials.held:
+    if not name and trials.held:
         return HealthChanged(model, "healthy", "it has answered as before for a while")
     return None

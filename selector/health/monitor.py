@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 
-from selector.decisions import Decision, Feedback, HealthChanged, HealthState, Prediction
-from selector.health.course import examined, probed, watched
+from selector.decisions import Decision, Feedback, HealthChanged, HealthState, Label, Prediction
+from selector.health.course import examined, probed, rescued, watched
 from selector.health.guess import Guess
 from selector.health.signs import Findings, Signs
 from selector.health.standing import Standing
@@ -20,8 +20,7 @@ BLOCK = 32  # queries that are looked at together
 CLOSELY = 8  # the same, while a model is on probation or fails to answer
 HOPE = 0.5  # the share of queries that are probes, while the last probe was good
 FOLLOW_UP = 8  # of them at most, for each good probe
-
-Patient = Signs | Trials
+_TRIED = 300  # queries after which a model that knows nothing of what its siblings say has no vote
 
 
 class Monitor:
@@ -29,11 +28,20 @@ class Monitor:
 
     What has been proposed is not proposed again until `resume` tells how the models stand, or `withdraw` that
     nothing came of it. The models' states are the fold's; what was observed is kept here, and starts anew with each
-    Monitor. A model in quarantine is seen by its probes alone. `share` is the share of queries that are probes.
+    Monitor. A model in quarantine is seen by its probes alone. `share` is the share of queries that are probes;
+    `enough` says whether the application can do with some models alone: if not, no other is sent into quarantine.
     """
 
-    def __init__(self, models: Iterable[str], loss: Loss, task: Task, share: float) -> None:
+    def __init__(
+        self,
+        models: Iterable[str],
+        loss: Loss,
+        task: Task,
+        share: float,
+        enough: Callable[[tuple[str, ...]], bool] = bool,
+    ) -> None:
         self.share = share
+        self._enough = enough
         self._loss = loss
         self._numbers = task == "regression"
         self._guess = Guess(loss, task)
@@ -46,6 +54,9 @@ class Monitor:
         self._rows: list[Row] = []
         self._failed: Counter[str] = Counter()
         self._due = BLOCK
+        self._minds: Counter[Label] = Counter()
+        self._tried = 0
+        self._mute: set[str] = set()
 
     def resume(self, standings: Mapping[str, Standing]) -> None:
         """The models stand like this now, by the fold of the log."""
@@ -155,16 +166,38 @@ class Monitor:
         """Take in the queries that wait."""
         rows, failed = self._rows, self._failed
         self._rows, self._failed = [], Counter()
-        votes = self._distances.count(rows, self._calm()) if self._numbers else count_labels(rows)
+        votes = self._distances.count(rows, self._calm()) if self._numbers else self._count(rows)
         changes: list[HealthChanged] = []
         for model, signs in self._signs.items():
             said = [row[model] for row in rows if model in row]
             if said or failed[model]:
                 self._take(model, signs, said, failed[model], votes)
-        for model, trials in list(self._trials.items()):
-            if self._asked(model):
-                changes += self._after_probe(model, trials)
-        return changes + [change for model in self._signs for change in self._examine(model)]
+        for model, trials in self._trials.items():
+            changes += self._after_probe(model, trials)
+        for model in self._signs:
+            changes += self._examine(model)
+        return changes
+
+    def _count(self, rows: Sequence[Row]) -> Votes:
+        """The votes of those who know something: a model that always said the same would have a vote for nothing."""
+        if self._mute:
+            rows = [{model: said for model, said in row.items() if model not in self._mute} for row in rows]
+        votes = count_labels(rows)
+        if self._tried <= _TRIED:
+            self._tried += votes.minds.total()
+            self._minds.update(votes.minds)
+            if self._tried > _TRIED and self._silence():
+                return self._count(rows)
+        return votes
+
+    def _silence(self) -> bool:
+        mute = {model for model, signs in self._signs.items() if not signs.knows(self._minds)}
+        if not mute or len(self._signs) - len(mute) < 3:
+            return False
+        self._mute = mute
+        for signs in self._signs.values():
+            signs.forget_votes()
+        return True
 
     def _take(self, model: str, signs: Signs, said: Sequence[Prediction], failed: int, votes: Votes) -> None:
         trials = self._trials.get(model)
@@ -186,7 +219,7 @@ class Monitor:
             signs.score.add(len(scores), sum(scores))
 
     def _add_vote(self, trials: Trials, model: str, prediction: Prediction, siblings: Row) -> None:
-        row = [{**siblings, model: prediction}]
+        row = [{name: said for name, said in siblings.items() if name not in self._mute} | {model: prediction}]
         votes = self._distances.count(row, {model: False}) if self._numbers else count_labels(row)
         trials.add("dissent", votes.asked[model], votes.dissents[model])
 
@@ -196,22 +229,29 @@ class Monitor:
     def _examine(self, model: str) -> list[HealthChanged]:
         if model in self._trials or model in self._proposed:
             return []
-        findings = self.findings(model)
         state = self.state(model)
-        if not findings.changed and state == "healthy":
+        if state == "healthy" and self._signs[model].quiet:
             return []
-        return self._propose(examined(model, state, findings, bool(findings.failed) and self._spared(model)))
+        findings = self.findings(model)
+        spared = bool(findings.failed) and self._spared(model)
+        changes = self._propose(examined(model, state, findings, spared))
+        return changes if spared or not findings.failed else changes + self._rescue()
+
+    def _rescue(self) -> list[HealthChanged]:
+        """Where everyone who is asked has failed, those in quarantine are asked again: they can be no worse."""
+        if not all(self._has_failed(model) for model in self._signs if self._asked(model)):
+            return []
+        resting = [(model, trials) for model, trials in self._trials.items() if not self._asked(model)]
+        return [change for model, trials in resting for change in self._propose(rescued(model, trials))]
 
     def _spared(self, model: str) -> bool:
-        """Whether another model is left that is asked and has not failed."""
-        return any(
-            other != model and self._asked(other) and other not in self._proposed and not self._has_failed(other)
-            for other in self._signs
-        )
+        """Whether others are left that the application can do with, and one of them has not failed."""
+        left = [m for m in self._signs if m != model and self._asked(m) and m not in self._proposed]
+        return any(not self._has_failed(other) for other in left) and self._enough(tuple(left))
 
     def _has_failed(self, model: str) -> bool:
         trials = self._trials.get(model)
-        return trials.relapsed is not None if trials is not None else bool(self.findings(model).failed)
+        return bool(trials.relapsed) if trials is not None else bool(self.findings(model).failed)
 
     def _propose(self, change: HealthChanged | None) -> list[HealthChanged]:
         if change is None or change.model in self._proposed:

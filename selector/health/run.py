@@ -62,12 +62,22 @@ class Run:
         """How often an output is the same as another one, before this run."""
         return sum(count * count for count in self._counts.values()) / max(1, self._total) ** 2
 
-    def stuck(self, false_alarms: float, siblings: float) -> bool:
+    def drift(self, output: Label | None, last: int) -> float:
+        """How much more often than usual it said this in its `last` outputs."""
+        usual = self._counts.get(output, 0) / max(1, self._total)  # type: ignore[arg-type]
+        return max(0.0, self.share_of(output, last) - usual)
+
+    def chance(self, minds: Counter[Label]) -> float:
+        """How often it would agree with `minds`, knew it nothing of them."""
+        pairs = self._total * minds.total()
+        return sum(count * minds.get(label, 0) for label, count in self._counts.items()) / pairs if pairs else 0.0
+
+    def stuck(self, false_alarms: float, drift: float = 0.0) -> bool:
         """Whether so long a run comes about by itself less often than `false_alarms` a query.
 
-        `siblings` is the share of the same output among what the siblings said lately: inputs may have changed.
+        `drift` is how much more often siblings say the same than they did: the inputs may have changed.
         """
-        share = max(self.usual, siblings)
+        share = self.usual + drift
         return 0.0 < share < _TRIVIAL and self._total >= 30 and self.length * log(share) < log(false_alarms)
 
     def _forget(self) -> None:

@@ -48,16 +48,27 @@ class Blocks(Cusum):
 class Signal:
     """Observations in [0, 1], the level that is usual for them, and whether they have left it.
 
-    `changed` from an alarm on, until the level is back or has been the same for SETTLED observations: then
-    that is the usual one. `lately` is the mean of the last few dozen. `known` is how many observations had
-    `usual` for their mean before this signal began.
+    `changed` from an alarm on, until the level is back or has been the same for SETTLED observations: then that is
+    the usual one. So is a lower level at once, where a fall is `welcome`. `lately` is the mean of the last few dozen.
+    `known` is how many observations had `usual` for their mean before this signal began; until there are `trusted`
+    of them nothing is made of any.
     """
 
-    __slots__ = ("_before", "_count", "_detector", "_watch", "changed", "lately")
+    __slots__ = ("_before", "_count", "_detector", "_trusted", "_watch", "_welcome", "changed", "lately")
 
-    def __init__(self, false_alarms: float, usual: float = 0.0, known: float = 0.0) -> None:
+    def __init__(
+        self,
+        false_alarms: float,
+        usual: float = 0.0,
+        known: float = 0.0,
+        *,
+        welcome: bool = True,
+        trusted: float = 0.0,
+    ) -> None:
         self._detector = Blocks(false_alarms)
         self._watch = Watch(known, known * usual)
+        self._welcome = welcome
+        self._trusted = trusted
         self._before = usual
         self._count = known
         self.changed = False
@@ -97,6 +108,10 @@ class Signal:
         """`n` observations with the sum `total`."""
         self._count += n
         self.lately += (total / n - self.lately) * n / (n + min(self._count - n, _MEMORY))
+        if self._count <= self._trusted:
+            self._watch.count += n
+            self._watch.loss += total
+            return
         change = self._detector.take(self._watch, n, total)
         if change is not None:
             self._leave()
@@ -107,7 +122,9 @@ class Signal:
         usual, left = self.usual, _mean(self._watch.loss, self._watch.count)
         self._watch = self._watch.restarted()
         noise = 2.0 * sqrt(usual * (1.0 - usual) / max(1.0, self.count))
-        if self.changed and abs(self.level - usual) <= _BACK * abs(left - usual) + noise:
+        better = self._welcome and self.level <= usual
+        back = self.changed and abs(self.level - usual) <= _BACK * abs(left - usual) + noise
+        if better or back:
             self.changed = False
         else:
             self.changed, self._before = True, usual

@@ -18,10 +18,12 @@ SILENT = 1e-6  # false alarms a query of each signal that needs no labels; there
 _LEFT = 0.25  # a model with at most this part of its usefulness left has failed
 _ENOUGH = 10.0  # labels
 _PLENTY = 24.0  # queries without labels
+_RUN = 4  # no shorter run is one of a model that is stuck
 _FAILING = 0.5  # of its queries a model that has failed does not answer
-_KNOWN = 100.0  # queries that a model is taken to have answered before it is first asked
+_KNOWN = 100.0  # queries from which a usual level is learned; that many a new model is taken to have answered
 _USEFUL = 0.2  # a model that agrees with its siblings less than this above chance has nothing to lose
 _WORTH = 0.1  # of loss: a model that lost no more than this did no harm
+_SHARED = 2 / 3  # with at least this part of its new dissent among its siblings too, it is not its own
 _FAR = 0.6  # a number that dissents this often tells nothing
 
 
@@ -43,11 +45,12 @@ class Signs:
         known = {name: (level, _KNOWN) for name, level in (usual or {}).items()}
         self.loss = Signal(FALSE_ALARMS, *known.get("loss", (0.0, 0.0)))
         self.failures = Signal(SILENT, *known.get("failures", (0.01, _KNOWN)))
-        self.dissent = Signal(SILENT, *known.get("dissent", (0.0, 0.0)))
-        self.score = Signal(SILENT)
+        self.dissent = Signal(SILENT, *known.get("dissent", (0.0, 0.0)), trusted=_KNOWN)
+        self.score = Signal(SILENT, welcome=False, trusted=_KNOWN)
         self.run = Run()
         self._said: Counter[Label] = Counter()  # since the model began to dissent
         self._minds: Counter[Label] = Counter()
+        self._usual_minds: Counter[Label] = Counter()  # before that
         self._labels = 0.0  # that had come by then
 
     def vote(self, n: int, dissents: int, outputs: Sequence[Label], minds: Counter[Label]) -> None:
@@ -55,9 +58,27 @@ class Signs:
         self.dissent.add(n, dissents)
         if not self.dissent.changed:
             self._said, self._minds, self._labels = Counter(), Counter(), self.loss.seen
+            if self._usual_minds.total() > 1_000:
+                self._usual_minds = Counter({mind: (n + 1) // 2 for mind, n in self._usual_minds.items()})
+            self._usual_minds.update(minds)
         elif len(self._said) < 1_000:
             self._said.update(outputs)
             self._minds.update(minds)
+
+    def knows(self, minds: Counter[Label]) -> bool:
+        """Whether it usually agrees with its siblings more often than chance, if they are of one mind as in `minds`."""
+        chance = self.run.chance(minds)
+        return 1.0 - self.dissent.usual - chance >= _USEFUL * (1.0 - chance)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether there is nothing to be found."""
+        changed = self.loss.changed or self.failures.changed or self.dissent.changed or self.score.changed
+        return not changed and self.run.length < _RUN
+
+    def forget_votes(self) -> None:
+        """Its siblings' votes are counted in another way from now on."""
+        self.dissent = Signal(SILENT, trusted=_KNOWN)
 
     def findings(self, siblings: Sequence[Signs], guess: float | None, numbers: bool) -> Findings:
         """What all this says, in comparison with what the siblings do.
@@ -65,7 +86,10 @@ class Signs:
         `guess` is the loss of the best constant guess, if there are labels. `numbers` tells regression.
         """
         failed = (
-            self._fails() or self._errs(siblings, guess) or self._dissents(siblings, numbers) or self._stuck(siblings)
+            self._fails(siblings)
+            or self._errs(siblings, guess)
+            or self._dissents(siblings, numbers)
+            or self._stuck(siblings)
         )
         changed = self._changed(siblings)
         return Findings(changed or failed, failed, self._levels() if failed else {})
@@ -80,10 +104,11 @@ class Signs:
             return f"it dissents from its siblings {_now(self.dissent)}{also}"
         return f"its scores average {_now(self.score)}" if self.score.changed else ""
 
-    def _fails(self) -> str:
+    def _fails(self, siblings: Sequence[Signs]) -> str:
         failures = self.failures
+        others = [sibling.failures.lately for sibling in siblings]
         fails = failures.changed and failures.level >= _FAILING and failures.count >= _ENOUGH / 2
-        return f"it fails {_now(failures)}" if fails else ""
+        return f"it fails {_now(failures)}" if fails and not (others and median(others) >= _FAILING) else ""
 
     def _errs(self, siblings: Sequence[Signs], guess: float | None) -> str:
         loss = self.loss
@@ -102,7 +127,7 @@ class Signs:
         dissent = self.dissent
         if not dissent.changed or dissent.count < _PLENTY or self._cleared or self._common(siblings):
             return ""
-        chance = 1.0 - _FAR if numbers else _agreement(self._said, self._minds)
+        chance = 1.0 - _FAR if numbers else min(_agreement(self._said, m) for m in (self._minds, self._usual_minds))
         usual = 1.0 - dissent.usual - chance
         if usual < _USEFUL or 1.0 - dissent.level - chance > _LEFT * usual:
             return ""
@@ -119,20 +144,20 @@ class Signs:
         A sibling who knew only this one dissents just as often: of two models none can tell who has changed.
         """
         others = [sibling.dissent.excess for sibling in siblings if sibling.dissent.seen > 0]
-        return not others or median(others) > self.dissent.excess / 2
+        return not others or median(others) > _SHARED * self.dissent.excess
 
     def _stuck(self, siblings: Sequence[Signs]) -> str:
         run = self.run
-        if not run.stuck(SILENT, 0.001):
+        if not run.stuck(SILENT):
             return ""
-        shares = [sibling.run.share_of(run.output, run.length) for sibling in siblings if sibling.run.length > 0]
-        if not shares or not run.stuck(SILENT, median(shares)):
+        drifts = [sibling.run.drift(run.output, run.length) for sibling in siblings if sibling.run.length > 0]
+        if not drifts or not run.stuck(SILENT, max(drifts)):
             return ""
         return f"it said {run.output!r} {run.length} times running; of its answers {run.usual:.2f} usually are that"
 
     def _levels(self) -> dict[str, tuple[float, float]]:
         levels = {name: _levels(signal) for name, signal in self._named.items() if signal.seen > 0}
-        if self.run.stuck(SILENT, 0.001):
+        if self.run.stuck(SILENT):
             levels["repeats"] = (self.run.repeats, 1.0)
         return {name: level for name, level in levels.items() if level[1] - level[0] >= _USEFUL}
 

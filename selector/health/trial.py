@@ -57,7 +57,9 @@ class Trials:
         self.relapses = relapses
         self.levels = dict(levels)
         told = {name: Trial(*level) for name, level in levels.items() if abs(level[0] - level[1]) >= TELLING}
-        self.by_name = told or {"failures": Trial(*_UNKNOWN)}
+        failures = Trial(*_UNKNOWN)
+        self._telling = told or {"failures": failures}
+        self.by_name = {"failures": failures} | self._telling
         self._last: Label | None = None
 
     def add(self, name: str, n: float, total: float) -> None:
@@ -76,32 +78,30 @@ class Trials:
     @property
     def hopeful(self) -> bool:
         """Whether the last observations speak for a recovery."""
-        return any(trial.good > 0.0 for trial in self._deciding)
+        return any(trial.good > 0.0 for trial in self._deciding.values())
 
     @property
-    def recovered(self) -> Trial | None:
-        """The trial that proves a recovery, while no other speaks against it."""
-        if any(trial.bad > 1.0 for trial in self._deciding):
-            return None
+    def recovered(self) -> str:
+        """The signal that proves a recovery, while none speaks against it; empty if there is none."""
+        if any(trial.bad > 1.0 for trial in (self.by_name["failures"], *self._deciding.values())):
+            return ""
         needed = RECOVERED * (1 + self.relapses)
-        return next((trial for trial in self._deciding if trial.good >= needed), None)
+        return next((name for name, trial in self._deciding.items() if trial.good >= needed), "")
 
     @property
-    def relapsed(self) -> Trial | None:
-        """The trial that proves a relapse."""
-        return next((trial for trial in self._deciding if trial.bad >= RELAPSED), None)
+    def relapsed(self) -> str:
+        """The signal that proves a relapse; empty if there is none."""
+        trials = self._deciding | {"failures": self.by_name["failures"]}
+        return next((name for name, trial in trials.items() if trial.bad >= RELAPSED), "")
 
     @property
     def held(self) -> bool:
         """Whether nothing has happened for so long that the model may be taken for well."""
-        return any(trial.count >= HELD for trial in self._deciding)
-
-    def name_of(self, trial: Trial) -> str:
-        """The signal of that trial."""
-        return next(name for name, other in self.by_name.items() if other is trial)
+        return any(trial.count >= HELD for trial in self._deciding.values())
 
     @property
-    def _deciding(self) -> list[Trial]:
-        labels = self.by_name.get("loss")
-        labelled = labels is not None and labels.count > 0
-        return [trial for name, trial in self.by_name.items() if not labelled or name in ("loss", "failures")]
+    def _deciding(self) -> dict[str, Trial]:
+        labels = self._telling.get("loss")
+        if labels is None or labels.count == 0:
+            return self._telling
+        return {name: trial for name, trial in self._telling.items() if name in ("loss", "failures")}

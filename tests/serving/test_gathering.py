@@ -23,6 +23,7 @@ class Scripted:
         self.concluded: list[dict[str, Prediction]] = []
         self.abandoned: list[Exception] = []
         self.arrived_late: list[str] = []
+        self.missed_late: list[str] = []
 
     def choose(self, gathering: Gathering) -> Selection | None:
         asked = len(gathering.selections)
@@ -41,6 +42,9 @@ class Scripted:
 
     def late(self, gathering: Gathering, model: str, prediction: Prediction) -> None:
         self.arrived_late.append(model)
+
+    def missed(self, gathering: Gathering, model: str) -> None:
+        self.missed_late.append(model)
 
 
 def gathering_of(course: Scripted) -> Gathering:
