@@ -25,7 +25,8 @@ def probed(model: str, trials: Trials) -> HealthChanged | None:
     if not name:
         return None
     trial = trials.by_name[name]
-    evidence = f"its {name} was {trial.mean:.2f} over {trial.count:.0f} probes, usually {trial.well:.2f}"
+    mean = trial.good_total / trial.good_count
+    evidence = f"its {name} was {mean:.2f} over the last {trial.good_count:.0f} probes, usually {trial.well:.2f}"
     return HealthChanged(model, "probing", evidence, trials.levels)
 
 
@@ -39,7 +40,8 @@ def watched(model: str, trials: Trials, spared: bool) -> HealthChanged | None:
     name = trials.relapsed
     if name and spared:
         trial = trials.by_name[name]
-        evidence = f"its {name} was {trial.mean:.2f} over {trial.count:.0f}, again"
+        mean = trial.bad_total / trial.bad_count
+        evidence = f"its {name} was {mean:.2f} over the last {trial.bad_count:.0f} again, usually {trial.well:.2f}"
         return HealthChanged(model, "quarantined", evidence, trials.levels)
     if not name and trials.held:
         return HealthChanged(model, "healthy", "it has answered as before for a while")

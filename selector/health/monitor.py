@@ -10,7 +10,7 @@ from selector.decisions import Decision, Feedback, HealthChanged, HealthState, L
 from selector.health.course import examined, probed, rescued, watched
 from selector.health.guess import Guess
 from selector.health.signs import Findings, Signs
-from selector.health.standing import Standing
+from selector.health.standing import Standing, quarantined
 from selector.health.trial import Trials
 from selector.health.votes import Distances, Row, Votes, count_labels
 from selector.losses import Loss, losses_of
@@ -65,6 +65,9 @@ class Monitor:
             if standing != before:
                 self._proposed.discard(model)
                 self._begin(model, standing, before)
+        if quarantined(standings) != quarantined(self._standings):
+            for signs in self._signs.values():
+                signs.forget_votes()
         self._standings = standings
         self._due = CLOSELY if self._trials else BLOCK
 
@@ -154,7 +157,9 @@ class Monitor:
             return self._after_probe(model, trials)
         changed = signs.loss.changed
         signs.loss.add(1, loss)
-        return self._examine(model) if changed or signs.loss.changed else []
+        if changed == signs.loss.changed:
+            return self._examine(model) if changed else []
+        return self._look()
 
     def _after_probe(self, model: str, trials: Trials) -> list[HealthChanged]:
         if self._asked(model):

@@ -21,29 +21,31 @@ class Trial(Struct):
     """Sequential likelihood ratios of one signal: `good` for the level while well, `bad` for the one while failing.
 
     Both start anew whenever they fall below nothing: what was seen before a change does not count against it.
+    `good_count` and `good_total` are of the observations since then, `count` is of all.
     Page: Continuous inspection schemes (1954).
     """
 
     well: float
     failed: float
     good: float = 0.0
+    good_count: float = 0.0
+    good_total: float = 0.0
     bad: float = 0.0
+    bad_count: float = 0.0
+    bad_total: float = 0.0
     count: float = 0.0
-    total: float = 0.0
 
     def add(self, n: float, total: float) -> None:
         """`n` observations in [0, 1] with the sum `total`."""
         well, failed = min(_MOST, max(_LEAST, self.well)), min(_MOST, max(_LEAST, self.failed))
         gain = total * log(well / failed) + (n - total) * log((1 - well) / (1 - failed))
-        self.good = max(0.0, self.good + gain)
-        self.bad = max(0.0, self.bad - gain)
         self.count += n
-        self.total += total
-
-    @property
-    def mean(self) -> float:
-        """Of all observations."""
-        return self.total / self.count if self.count else 0.0
+        self.good, self.good_count, self.good_total = self.good + gain, self.good_count + n, self.good_total + total
+        self.bad, self.bad_count, self.bad_total = self.bad - gain, self.bad_count + n, self.bad_total + total
+        if self.good <= 0.0:
+            self.good = self.good_count = self.good_total = 0.0
+        if self.bad <= 0.0:
+            self.bad = self.bad_count = self.bad_total = 0.0
 
 
 class Trials:

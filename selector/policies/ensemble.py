@@ -81,7 +81,8 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
     def observe(self, state: EnsembleState, decision: Decision, losses: Losses) -> EnsembleState:
         for model, loss in losses.items():
             state.weights.tally.add(model, loss)
-        state.weights.learn([(model, self.learning_rate * loss) for model, loss in losses.items()], self.share)
+        steps = [(model, self.learning_rate * loss) for model, loss in losses.items()]
+        state.weights.learn(steps, self.share, decision.query.available)
         right = {model: losses[model] < _WRONG for model in state.pool.models if model in losses}
         if right and self.task == "classification":
             claim = state.pool.learn(decision.predictions, right)

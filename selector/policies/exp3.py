@@ -61,7 +61,7 @@ class Exp3(Single[Weights], frozen=True, kw_only=True, tag="exp3"):
                 state.tally.add(model, losses[model])
                 likelihood = max(probability + self.implicit_exploration, _LEAST_PROBABILITY)
                 steps.append((model, self.learning_rate * losses[model] / likelihood))
-        state.learn(steps, self.share)
+        state.learn(steps, self.share, decision.query.available)
         return state
 
     def blend(self, population: Weights, own: Weights) -> Weights:

@@ -72,7 +72,8 @@ class Exp4(Policy[Votes], frozen=True, kw_only=True, tag="exp4"):
     def observe(self, state: Votes, decision: Decision, losses: Losses) -> Votes:
         for model, loss in losses.items():
             state.tally.add(model, loss)
-        state.learn([(model, self.learning_rate * loss) for model, loss in losses.items()], self.share)
+        steps = [(model, self.learning_rate * loss) for model, loss in losses.items()]
+        state.learn(steps, self.share, decision.query.available)
         if self.restart != "none":
             self._watch(state, losses)
         return state

@@ -42,22 +42,39 @@ class Weights(Struct, array_like=True):
         tally = self.tally.with_models(models)
         return Weights(tally, _normalized(self.logs_of(tally.models)), self.memory)
 
-    def learn(self, steps: Sequence[tuple[str, float]], share: float) -> None:
+    def learn(self, steps: Sequence[tuple[str, float]], share: float, awake: Sequence[str]) -> None:
         """log w_i -= step_i for each (model, step), then fixed share, in place; nothing if no model is known.
 
         Fixed share (Herbster & Warmuth 1998): each model gives `share` of its weight to be spread
         evenly, so that none falls below share / K of the whole and a failed model can come back.
+        Models that are not `awake`, those that could not be asked, keep their part of the whole, neither giving nor
+        taking (Freund, Schapire, Singer, Warmuth: Using and combining predictors that specialize, 1997).
         """
         models = self.tally.models
-        known = [(models.index(model), step) for model, step in steps if model in models]
+        up = [i for i, model in enumerate(models) if model in awake]
+        places = {models[i]: place for place, i in enumerate(up)}
+        known = [(places[model], step) for model, step in steps if model in places]
         if not known:
             return
-        for i, step in known:
-            self.logs[i] -= step
+        before = [self.logs[i] for i in up]
+        logs = list(before)
+        for place, step in known:
+            logs[place] -= step
+        logs = _normalized(logs)
         if share > 0:
-            self.logs = _shared(_normalized(self.logs), share)
-        self.logs = _normalized(self.logs)
+            logs = _normalized(_shared(logs, share))
+        self._set(up, logs, before)
         self.memory = (1.0 - share) * self.memory + 1.0
+
+    def _set(self, places: Sequence[int], logs: list[float], before: Sequence[float]) -> None:
+        """The new logs of some models, which together weigh what they did before."""
+        if len(places) == len(self.logs):
+            self.logs = logs
+            return
+        gain = _log_sum(before) - _log_sum(logs)
+        for i, weight in zip(places, logs, strict=True):
+            self.logs[i] = weight + gain
+        self.logs = _normalized(self.logs)
 
     def reweigh(self, model: str, count: float, loss: float, learning_rate: float) -> None:
         """A model known by `count` losses since it changed weighs as if they were all that the weights remember.
@@ -95,3 +112,9 @@ def _shared(logs: Sequence[float], share: float) -> list[float]:
     weights = [exp(w) for w in logs]
     gift = share * sum(weights) / len(weights)
     return [log((1.0 - share) * w + gift) for w in weights]
+
+
+def _log_sum(logs: Sequence[float]) -> float:
+    """The logarithm of the sum of the weights."""
+    top = max(logs)
+    return top + log(sum(exp(w - top) for w in logs))

@@ -101,7 +101,7 @@ def test_at_the_deadline_it_ends_with_what_is_there_and_later_arrivals_are_late(
     gathering.failed("c", ModelFailed("gone"))
     gathering.expire()
     assert course.concluded == [{"a": Prediction(1)}]
-    assert course.arrived_late == ["b"]
+    assert (course.arrived_late, course.missed_late) == (["b"], ["c"])
 
 
 @pytest.mark.parametrize("step", ["choose", "ask", "conclude"])
