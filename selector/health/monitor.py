@@ -215,9 +215,9 @@ class Monitor:
             trials.add("dissent", asked, dissents)
             trials.say(outputs)
             return
-        if asked:
-            signs.vote(asked, dissents, outputs, votes.minds)
         if outputs:
+            if model not in self._mute and votes.asked:
+                signs.vote(asked, dissents, outputs, votes.minds)
             signs.run.add(outputs)
         scores = [prediction.score for prediction in said[::2] if prediction.score is not None]
         if scores:

@@ -24,6 +24,8 @@ _KNOWN = 100.0  # queries from which a usual level is learned; that many a new m
 _USEFUL = 0.2  # a model that agrees with its siblings less than this above chance has nothing to lose
 _WORTH = 0.1  # of loss: a model that lost no more than this did no harm
 _SHARED = 2 / 3  # with at least this part of its new dissent among its siblings too, it is not its own
+_DIVIDED = 0.7  # of one mind less than this part as often as usual, siblings are no measure
+_BLOCKS = 16.0  # that are remembered
 _FAR = 0.6  # a number that dissents this often tells nothing
 
 
@@ -50,13 +52,21 @@ class Signs:
         self.run = Run()
         self._said: Counter[Label] = Counter()  # since the model began to dissent
         self._minds: Counter[Label] = Counter()
+        self._unity = 1.0  # how often its siblings are of one mind
+        self._usual_unity = 1.0
+        self._blocks = 0.0
         self._usual_minds: Counter[Label] = Counter()  # before that
         self._labels = 0.0  # that had come by then
 
     def vote(self, n: int, dissents: int, outputs: Sequence[Label], minds: Counter[Label]) -> None:
-        """Of `n` queries its siblings were of one mind, and `dissents` times it was not; what all said."""
-        self.dissent.add(n, dissents)
+        """In `n` of its queries its siblings were of one mind, and `dissents` times it was not; what all said."""
+        rate = n / len(outputs)
+        self._unity += (rate - self._unity) / 2
+        if n:
+            self.dissent.add(n, dissents)
         if not self.dissent.changed:
+            self._blocks = min(_BLOCKS, self._blocks + 1.0)
+            self._usual_unity += (rate - self._usual_unity) / self._blocks
             self._said, self._minds, self._labels = Counter(), Counter(), self.loss.seen
             if self._usual_minds.total() > 1_000:
                 self._usual_minds = Counter({mind: (n + 1) // 2 for mind, n in self._usual_minds.items()})
@@ -79,6 +89,7 @@ class Signs:
     def forget_votes(self) -> None:
         """Its siblings' votes are counted in another way from now on."""
         self.dissent = Signal(SILENT, trusted=_KNOWN)
+        self._blocks = 0.0
 
     def findings(self, siblings: Sequence[Signs], guess: float | None, numbers: bool) -> Findings:
         """What all this says, in comparison with what the siblings do.
@@ -139,12 +150,14 @@ class Signs:
         return self.loss.seen - self._labels >= _ENOUGH and self.loss.excess < self.dissent.excess / 2
 
     def _common(self, siblings: Sequence[Signs]) -> bool:
-        """Whether the siblings dissent more as well, so that it may be the inputs that have changed.
+        """Whether the siblings dissent more as well, or have no mind, so that it may be the inputs that have changed.
 
         A sibling who knew only this one dissents just as often: of two models none can tell who has changed.
         """
-        others = [sibling.dissent.excess for sibling in siblings if sibling.dissent.seen > 0]
-        return not others or median(others) > _SHARED * self.dissent.excess
+        if self._unity < _DIVIDED * self._usual_unity:
+            return True
+        others = [_shift(sibling.dissent) for sibling in siblings if sibling.dissent.seen > 0]
+        return not others or median(others) > _SHARED * _shift(self.dissent)
 
     def _stuck(self, siblings: Sequence[Signs]) -> str:
         run = self.run
@@ -169,6 +182,11 @@ class Signs:
 def _levels(signal: Signal) -> tuple[float, float]:
     """What is usual and what is now: lately, where no change is proved."""
     return signal.usual, signal.level if signal.changed else signal.lately
+
+
+def _shift(signal: Signal) -> float:
+    """The excess as a part of what there was room for."""
+    return signal.excess / max(0.1, 1.0 - signal.usual)
 
 
 def _now(signal: Signal) -> str:

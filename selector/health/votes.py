@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import chain
-from statistics import median
 
 from selector.decisions import Label, Prediction
 from selector.errors import InvalidLabel
 from selector.losses import number
 
-_USUAL = 0.1  # of a model's distances from its siblings' median this share is usually called dissent
+_USUAL = 0.1  # of a model's distances from most of its siblings this share is usually called dissent
 _STEP = 0.03
 _LEAP = 10.0  # so many times as far as a limit is taken to show that the limit is not learned yet
 
@@ -22,7 +21,7 @@ class Votes:
     """Of each model in a block of queries: how often its siblings had one mind, and how often it was not of it.
 
     In classification that is a label that more than half of the siblings gave, which `minds` has for each query of
-    a dissenter. In regression it is their median, and dissent is to be further from it than nine times in ten.
+    a dissenter. In regression dissent is to be further from most of them than nine times in ten.
     """
 
     __slots__ = ("asked", "dissents", "minds")
@@ -75,7 +74,7 @@ def _count_split(votes: Votes, row: Row, outputs: list[Label], mind: Label) -> N
 
 
 class Distances:
-    """How far each model usually is from its siblings' median: nine times in ten no further than `limits` says."""
+    """How far each model usually is from most of its siblings: nine times in ten no further than `limits` says."""
 
     def __init__(self) -> None:
         self.limits: dict[str, float] = {}
@@ -91,7 +90,8 @@ class Distances:
             except InvalidLabel:
                 continue
             for model, value in said.items():
-                far = self._far(model, abs(value - median(v for m, v in said.items() if m != model)), learn)
+                apart = sorted(abs(value - other) for name, other in said.items() if name != model)
+                far = self._far(model, apart[(len(apart) - 1) // 2], learn)
                 votes.asked[model] += 1
                 votes.dissents[model] += far
         return votes

@@ -13,12 +13,14 @@ from selector.decisions import (
     Entry,
     Event,
     Feedback,
+    HealthChanged,
     ModelsChanged,
     PolicyChanged,
     Prediction,
     Query,
     Selection,
 )
+from selector.health import Standing
 from selector.learner import Learner
 from selector.losses import Absolute, ZeroOne
 from selector.policy import Policy
@@ -35,6 +37,8 @@ def log_of(policy: Policy[Any], queries: int) -> list[Entry]:
     events: list[tuple[Event, tuple[Decision, ...]]] = [(ModelsChanged(MODELS), ())]
     for i, step in enumerate(steps):
         if i == queries // 3:
+            events.append((HealthChanged(MODELS[2], "quarantined", "it failed", {"loss": (0.1, 0.9)}), ()))
+            events.append((HealthChanged(MODELS[0], "suspect", "it may have"), ()))
             events.append((ModelsChanged(MODELS[:2]), ()))
         if i == queries // 2:
             events += [(ModelsChanged(MODELS), ()), (PolicyChanged("another"), ())]
@@ -94,3 +98,18 @@ def test_entries_that_were_folded_are_ignored() -> None:
 def test_bytes_of_something_else_are_refused() -> None:
     with pytest.raises(msgspec.DecodeError):
         Learner(CLASSIFIERS[0], ZeroOne()).restore(msgspec.msgpack.encode({"no": "state"}), 1)
+
+
+def test_health_is_what_was_said_last_of_each_model_that_is_there() -> None:
+    policy = next(p for p in CLASSIFIERS if p.name == "exp4")
+    learner = Learner(policy, ZeroOne()).fold_all([entry(1, ModelsChanged(MODELS))])
+    assert learner.health == {}
+    learner.fold(entry(2, HealthChanged(MODELS[1], "suspect", "it errs more")))
+    learner.fold(entry(3, HealthChanged(MODELS[0], "quarantined", "it failed", {"loss": (0.1, 0.9)})))
+    learner.fold(entry(4, HealthChanged(MODELS[1], "healthy", "it is back")))
+    assert list(learner.health) == sorted(MODELS[:2])
+    assert learner.health[MODELS[0]] == Standing("quarantined", 3.0, "it failed", {"loss": (0.1, 0.9)})
+    assert learner.health[MODELS[1]].state == "healthy"
+    learner.fold(entry(5, HealthChanged("nobody:1", "suspect", "it is not here")))
+    learner.fold(entry(6, ModelsChanged(MODELS[1:])))
+    assert list(learner.health) == [MODELS[1]]
