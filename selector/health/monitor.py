@@ -219,7 +219,7 @@ class Monitor:
             if model not in self._mute and votes.asked:
                 signs.vote(asked, dissents, outputs, votes.minds)
             signs.run.add(outputs)
-        scores = [prediction.score for prediction in said[::2] if prediction.score is not None]
+        scores = [prediction.score for prediction in said if prediction.score is not None]
         if scores:
             signs.score.add(len(scores), sum(scores))
 

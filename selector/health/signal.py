@@ -54,7 +54,17 @@ class Signal:
     of them nothing is made of any.
     """
 
-    __slots__ = ("_before", "_count", "_detector", "_trusted", "_watch", "_welcome", "changed", "lately")
+    __slots__ = (
+        "_before",
+        "_before_count",
+        "_count",
+        "_detector",
+        "_trusted",
+        "_watch",
+        "_welcome",
+        "changed",
+        "lately",
+    )
 
     def __init__(
         self,
@@ -70,6 +80,7 @@ class Signal:
         self._welcome = welcome
         self._trusted = trusted
         self._before = usual
+        self._before_count = 0.0
         self._count = known
         self.changed = False
         self.lately = usual
@@ -78,6 +89,11 @@ class Signal:
     def usual(self) -> float:
         """The mean while nothing had changed."""
         return self._before if self.changed else _mean(self._watch.loss, self._watch.count)
+
+    @property
+    def known(self) -> float:
+        """The observations of which the usual level is the mean."""
+        return self._before_count if self.changed else self._watch.count
 
     @property
     def count(self) -> float:
@@ -119,7 +135,7 @@ class Signal:
             self.changed = False
 
     def _leave(self) -> None:
-        usual, left = self.usual, _mean(self._watch.loss, self._watch.count)
+        usual, known, left = self.usual, self.known, _mean(self._watch.loss, self._watch.count)
         self._watch = self._watch.restarted()
         noise = 2.0 * sqrt(usual * (1.0 - usual) / max(1.0, self.count))
         better = self._welcome and self.level <= usual
@@ -127,7 +143,7 @@ class Signal:
         if better or back:
             self.changed = False
         else:
-            self.changed, self._before = True, usual
+            self.changed, self._before, self._before_count = True, usual, known
 
 
 def _mean(total: float, count: float) -> float:

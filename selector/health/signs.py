@@ -45,7 +45,7 @@ class Signs:
 
     def __init__(self, usual: Mapping[str, float] | None = None) -> None:
         known = {name: (level, _KNOWN) for name, level in (usual or {}).items()}
-        self.loss = Signal(FALSE_ALARMS, *known.get("loss", (0.0, 0.0)))
+        self.loss = Signal(FALSE_ALARMS, *known.get("loss", (0.0, 0.0)), trusted=_KNOWN / 2)
         self.failures = Signal(SILENT, *known.get("failures", (0.01, _KNOWN)))
         self.dissent = Signal(SILENT, *known.get("dissent", (0.0, 0.0)), trusted=_KNOWN)
         self.score = Signal(SILENT, welcome=False, trusted=_KNOWN)
@@ -123,7 +123,7 @@ class Signs:
 
     def _errs(self, siblings: Sequence[Signs], guess: float | None) -> str:
         loss = self.loss
-        if not loss.changed or loss.count < _ENOUGH:
+        if not loss.changed or loss.count < _ENOUGH or loss.known < _KNOWN:
             return ""
         level = loss.level - sqrt(loss.level * (1.0 - loss.level) / loss.count)
         useless = (1.0 + loss.usual) / 2 if guess is None else max(guess, loss.usual)
