@@ -68,7 +68,7 @@ class HealthWatch:
         if self._allowance >= 1.0:
             self._allowance -= 1.0
             failed = tuple(self._failed(gathering)) if gathering.errors or gathering.pending else ()
-            self._propose(self._monitor.answered(gathering.predictions, failed))
+            self._propose(self._monitor.answered(gathering.query.id, gathering.predictions, failed))
 
     def probes(self, asked: Iterable[str]) -> tuple[tuple[str, float], ...]:
         """The models in quarantine, not `asked`, that shall be asked beside this query, with their probabilities."""

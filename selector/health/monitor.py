@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 
-from selector.decisions import Decision, Feedback, HealthChanged, HealthState, Label, Prediction
+from selector.decisions import Decision, Feedback, HealthChanged, HealthState, Prediction
 from selector.health.course import examined, probed, rescued, watched
+from selector.health.electorate import Electorate
 from selector.health.guess import Guess
 from selector.health.signs import Findings, Signs
 from selector.health.standing import Standing, quarantined
 from selector.health.trial import Trials
-from selector.health.votes import Distances, Row, Votes, count_labels
+from selector.health.votes import Row, Votes
 from selector.losses import Loss, losses_of
 from selector.policy import Task
 
@@ -20,7 +21,6 @@ BLOCK = 32  # queries that are looked at together
 CLOSELY = 8  # the same, while a model is on probation or fails to answer
 HOPE = 0.5  # the share of queries that are probes, while the last probe was good
 FOLLOW_UP = 8  # of them at most, for each good probe
-_TRIED = 300  # queries after which a model that knows nothing of what its siblings say has no vote
 
 
 class Monitor:
@@ -45,8 +45,8 @@ class Monitor:
         self._loss = loss
         self._numbers = task == "regression"
         self._guess = Guess(loss, task)
-        self._distances = Distances()
         self._signs = {model: Signs() for model in sorted(models)}
+        self._electorate = Electorate(self._signs, self._numbers)
         self._trials: dict[str, Trials] = {}
         self._standings: Mapping[str, Standing] = {}
         self._proposed: set[str] = set()
@@ -54,9 +54,7 @@ class Monitor:
         self._rows: list[Row] = []
         self._failed: Counter[str] = Counter()
         self._due = BLOCK
-        self._minds: Counter[Label] = Counter()
-        self._tried = 0
-        self._mute: set[str] = set()
+        self._newest = 0
 
     def resume(self, standings: Mapping[str, Standing]) -> None:
         """The models stand like this now, by the fold of the log."""
@@ -94,8 +92,12 @@ class Monitor:
                 drawn.append((model, share))
         return tuple(drawn)
 
-    def answered(self, predictions: Row, failed: Sequence[str] = ()) -> list[HealthChanged]:
-        """A query was answered with these predictions; models in `failed` gave none, by error or in time."""
+    def answered(self, query: int, predictions: Row, failed: Sequence[str] = ()) -> list[HealthChanged]:
+        """A query was answered with these predictions; models in `failed` gave none, by error or in time.
+
+        `query` is its id: later queries have greater ones.
+        """
+        self._newest = max(self._newest, query)
         if predictions:
             self._rows.append(predictions)
         if failed:
@@ -108,11 +110,13 @@ class Monitor:
         trials = self._trials.get(model)
         if trials is None:
             return []
+        before = trials.hope
         trials.add("failures", 1, float(prediction is None))
         if prediction is not None:
             trials.say([prediction.output])
-            self._add_vote(trials, model, prediction, siblings)
-        return self._after_probe(model, trials)
+            trials.add("dissent", *self._electorate.of_one(model, prediction, siblings))
+        self._follow(model, trials, before)
+        return self._judge(model, trials)
 
     def learned(self, decision: Decision, feedback: Feedback) -> list[HealthChanged]:
         """Feedback about a decision. Raises InvalidLabel if the loss cannot take it.
@@ -127,7 +131,7 @@ class Monitor:
         changes = []
         for model, loss in losses.items():
             if model in self._signs:
-                changes += self._score(model, loss)
+                changes += self._score(model, loss, decision)
         return changes
 
     def findings(self, model: str) -> Findings:
@@ -150,59 +154,48 @@ class Monitor:
     def _asked(self, model: str) -> bool:
         return self.state(model) != "quarantined"
 
-    def _score(self, model: str, loss: float) -> list[HealthChanged]:
+    def _score(self, model: str, loss: float, decision: Decision) -> list[HealthChanged]:
         trials, signs = self._trials.get(model), self._signs[model]
         if trials is not None:
+            if decision.at < self._standings[model].since:
+                return []  # of the time before
+            before = trials.hope
             trials.add("loss", 1, loss)
-            return self._after_probe(model, trials)
+            self._follow(model, trials, before)
+            return self._judge(model, trials)
         changed = signs.loss.changed
-        signs.loss.add(1, loss)
+        signs.score_with(loss, decision.query.id)
         if changed == signs.loss.changed:
             return self._examine(model) if changed else []
         return self._look()
 
-    def _after_probe(self, model: str, trials: Trials) -> list[HealthChanged]:
+    def _follow(self, model: str, trials: Trials, before: float) -> None:
+        """A sign of recovery is followed up, if it is a new one."""
+        if trials.hope == 0.0:
+            self._follow_up[model] = 0
+        elif trials.hope > before:
+            self._follow_up[model] = FOLLOW_UP
+
+    def _judge(self, model: str, trials: Trials) -> list[HealthChanged]:
         if self._asked(model):
             return self._propose(watched(model, trials, self._spared(model)))
-        self._follow_up[model] = FOLLOW_UP if trials.hopeful else 0
         return self._propose(probed(model, trials))
 
     def _look(self) -> list[HealthChanged]:
         """Take in the queries that wait."""
         rows, failed = self._rows, self._failed
         self._rows, self._failed = [], Counter()
-        votes = self._distances.count(rows, self._calm()) if self._numbers else self._count(rows)
+        votes = self._electorate.count(rows)
         changes: list[HealthChanged] = []
         for model, signs in self._signs.items():
             said = [row[model] for row in rows if model in row]
             if said or failed[model]:
                 self._take(model, signs, said, failed[model], votes)
         for model, trials in self._trials.items():
-            changes += self._after_probe(model, trials)
+            changes += self._judge(model, trials)
         for model in self._signs:
             changes += self._examine(model)
         return changes
-
-    def _count(self, rows: Sequence[Row]) -> Votes:
-        """The votes of those who know something: a model that always said the same would have a vote for nothing."""
-        if self._mute:
-            rows = [{model: said for model, said in row.items() if model not in self._mute} for row in rows]
-        votes = count_labels(rows)
-        if self._tried <= _TRIED:
-            self._tried += votes.minds.total()
-            self._minds.update(votes.minds)
-            if self._tried > _TRIED and self._silence():
-                return self._count(rows)
-        return votes
-
-    def _silence(self) -> bool:
-        mute = {model for model, signs in self._signs.items() if not signs.knows(self._minds)}
-        if not mute or len(self._signs) - len(mute) < 3:
-            return False
-        self._mute = mute
-        for signs in self._signs.values():
-            signs.forget_votes()
-        return True
 
     def _take(self, model: str, signs: Signs, said: Sequence[Prediction], failed: int, votes: Votes) -> None:
         trials = self._trials.get(model)
@@ -216,20 +209,12 @@ class Monitor:
             trials.say(outputs)
             return
         if outputs:
-            if model not in self._mute and votes.asked:
-                signs.vote(asked, dissents, outputs, votes.minds)
+            if model not in self._electorate.mute and votes.asked:
+                signs.vote(asked, dissents, outputs, votes.minds, self._newest)
             signs.run.add(outputs)
         scores = [prediction.score for prediction in said if prediction.score is not None]
         if scores:
             signs.score.add(len(scores), sum(scores))
-
-    def _add_vote(self, trials: Trials, model: str, prediction: Prediction, siblings: Row) -> None:
-        row = [{name: said for name, said in siblings.items() if name not in self._mute} | {model: prediction}]
-        votes = self._distances.count(row, {model: False}) if self._numbers else count_labels(row)
-        trials.add("dissent", votes.asked[model], votes.dissents[model])
-
-    def _calm(self) -> dict[str, bool]:
-        return {model: signs.dissent.excess < 0.1 and not signs.dissent.changed for model, signs in self._signs.items()}
 
     def _examine(self, model: str) -> list[HealthChanged]:
         if model in self._trials or model in self._proposed:

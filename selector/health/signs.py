@@ -56,10 +56,22 @@ class Signs:
         self._usual_unity = 1.0
         self._blocks = 0.0
         self._usual_minds: Counter[Label] = Counter()  # before that
-        self._labels = 0.0  # that had come by then
+        self._since = 0  # the last query before that
+        self._labels = 0.0  # of later ones
+        self._losses = 0.0
 
-    def vote(self, n: int, dissents: int, outputs: Sequence[Label], minds: Counter[Label]) -> None:
-        """In `n` of its queries its siblings were of one mind, and `dissents` times it was not; what all said."""
+    def score_with(self, loss: float, query: int) -> None:
+        """A label has come for what it said to this query."""
+        self.loss.add(1, loss)
+        if query > self._since:
+            self._labels += 1.0
+            self._losses += loss
+
+    def vote(self, n: int, dissents: int, outputs: Sequence[Label], minds: Counter[Label], newest: int) -> None:
+        """In `n` of its queries its siblings were of one mind, and `dissents` times it was not; what all said.
+
+        `newest` is the last of these queries.
+        """
         rate = n / len(outputs)
         self._unity += (rate - self._unity) / 2
         if n:
@@ -67,7 +79,8 @@ class Signs:
         if not self.dissent.changed:
             self._blocks = min(_BLOCKS, self._blocks + 1.0)
             self._usual_unity += (rate - self._usual_unity) / self._blocks
-            self._said, self._minds, self._labels = Counter(), Counter(), self.loss.seen
+            self._said, self._minds = Counter(), Counter()
+            self._since, self._labels, self._losses = newest, 0.0, 0.0
             if self._usual_minds.total() > 1_000:
                 self._usual_minds = Counter({mind: (n + 1) // 2 for mind, n in self._usual_minds.items()})
             self._usual_minds.update(minds)
@@ -146,8 +159,10 @@ class Signs:
 
     @property
     def _cleared(self) -> bool:
-        """Whether labels that came since say that its dissent does not make it wrong."""
-        return self.loss.seen - self._labels >= _ENOUGH and self.loss.excess < self.dissent.excess / 2
+        """Whether labels of what it has said since say that its dissent does not make it wrong."""
+        if self._labels < _ENOUGH:
+            return False
+        return self._losses / self._labels - self.loss.usual < self.dissent.excess / 2
 
     def _common(self, siblings: Sequence[Signs]) -> bool:
         """Whether the siblings dissent more as well, or have no mind, so that it may be the inputs that have changed.

@@ -78,9 +78,9 @@ class Trials:
             self._last = output
 
     @property
-    def hopeful(self) -> bool:
-        """Whether the last observations speak for a recovery."""
-        return any(trial.good > 0.0 for trial in self._deciding.values())
+    def hope(self) -> float:
+        """How much the last observations speak for a recovery, in nats."""
+        return max(trial.good for trial in self._deciding.values())
 
     @property
     def recovered(self) -> str:

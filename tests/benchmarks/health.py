@@ -117,7 +117,7 @@ def watch(items: Sequence[Item], failing: str, kind: str, labelled: bool, histor
 
 def _told(monitor: Monitor, item: Item, query: int, labelled: bool) -> list[HealthChanged]:
     if not labelled:
-        return monitor.answered(item.predictions)
+        return monitor.answered(query, item.predictions)
     decision = Decision("", Query(query, ()), 0.0, "", (), item.predictions, Answer(None))
     return monitor.learned(decision, Feedback((query,), item.label))
 
@@ -143,7 +143,7 @@ def serve(
         available = tuple(sorted(set(models) - resting))
         decision = decide(policy, learner.state, Query(query, available), item.predictions, rng)
         wrong.append(decision.answer.output != item.label)
-        changes = list(monitor.answered(decision.predictions)) if quarantine else []
+        changes = list(monitor.answered(query, decision.predictions)) if quarantine else []
         probes = monitor.probes(sorted(resting), rng)
         for model, _ in probes:
             changes += monitor.told(model, item.predictions[model], decision.predictions)

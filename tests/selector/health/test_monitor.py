@@ -197,3 +197,18 @@ def test_probes_are_drawn_with_the_share_they_tell() -> None:
     hopeful = [share for _, share in drawn if share == 0.5]
     assert len(hopeful) <= 8
     assert abs(len(drawn) - len(hopeful) - 1_000) < 5 * 31  # five deviations of a binomial
+
+
+def test_late_labels_neither_clear_nor_convict_a_model_of_what_it_says_now() -> None:
+    ward = Ward(9, models())
+    ward.delay = 400
+    ward.run(1_500, labels=True)
+    ward.models["a"] = constant(3)
+    ward.run(100, labels=True)
+    assert ward.resting == {"a"}
+    ward.run(300, labels=True)  # their labels are of the time when it was well
+    assert ward.resting == {"a"}
+    ward.models["a"] = errs(0.1)
+    ward.run(3_000, labels=True)
+    assert ward.state("a") == "healthy"
+    assert [change.state for _, change in ward.changes].count("quarantined") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from random import Random
 
@@ -52,7 +53,10 @@ def absent(truth: int, rng: Random) -> Prediction:
 
 
 class Ward:
-    """Models by name, each with what it says; `changes` has every change so far, with the query that brought it."""
+    """Models by name, each with what it says; labels come `delay` queries late.
+
+    `changes` has every change so far, with the query that brought it.
+    """
 
     def __init__(self, seed: int, models: dict[str, Says], task: Task = "classification") -> None:
         self.models = models
@@ -61,6 +65,8 @@ class Ward:
         self.monitor = Monitor(models, loss, task, SHARE)
         self.learner = Learner(Static(model=min(models), task=task), loss)
         self.queries = 0
+        self.delay = 0
+        self._labels: deque[tuple[Decision, Feedback]] = deque()
         self.changes: list[tuple[int, HealthChanged]] = []
         self._fold(ModelsChanged(tuple(sorted(models))))
 
@@ -85,31 +91,36 @@ class Ward:
 
     def _ask(self, truth: int, labels: bool, votes: bool) -> None:
         resting = self.resting
-        said: dict[str, Prediction] = {}
-        failed = []
-        for model, says in self.models.items():
-            if model not in resting:
-                try:
-                    said[model] = says(truth, self.rng)
-                except TimeoutError:
-                    failed.append(model)
-        changes = list(self.monitor.answered(said, failed)) if votes else []
-        joined = {}
-        for model, _ in self.monitor.probes(sorted(resting), self.rng):
-            try:
-                joined[model] = self.models[model](truth, self.rng)
-            except TimeoutError:
-                changes += self.monitor.told(model, None, said)
-            else:
-                changes += self.monitor.told(model, joined[model], said) if votes else []
+        said, failed = self._said(sorted(set(self.models) - resting), truth)
+        probed = [model for model, _ in self.monitor.probes(sorted(resting), self.rng)]
+        joined, missed = self._said(probed, truth)
+        changes = list(self.monitor.answered(self.queries, said, failed)) if votes else []
+        for model in probed:
+            if votes or model in missed:
+                changes += self.monitor.told(model, joined.get(model), said)
         if labels:
-            decision = Decision("", Query(self.queries, tuple(sorted(said))), 0.0, "", (), said, Answer(None))
-            changes += self.monitor.learned(decision, Feedback((self.queries,), truth, None, joined))
+            changes += self._label(truth, said, joined)
         for change in changes:
             self.changes.append((self.queries, change))
             self._fold(change)
         if changes:
             self.monitor.resume(self.learner.health)
+
+    def _said(self, models: Sequence[str], truth: int) -> tuple[dict[str, Prediction], list[str]]:
+        """What these models say, and which of them do not answer."""
+        said, failed = {}, []
+        for model in models:
+            try:
+                said[model] = self.models[model](truth, self.rng)
+            except TimeoutError:
+                failed.append(model)
+        return said, failed
+
+    def _label(self, truth: int, said: dict[str, Prediction], joined: dict[str, Prediction]) -> list[HealthChanged]:
+        query = Query(self.queries, tuple(sorted(said)))
+        decision = Decision("", query, float(self.queries), "", (), said, Answer(None))
+        self._labels.append((decision, Feedback((self.queries,), truth, None, joined)))
+        return self.monitor.learned(*self._labels.popleft()) if len(self._labels) > self.delay else []
 
     def _fold(self, event: Event) -> None:
         self.learner.fold(Entry(self.learner.position + 1, "", None, float(self.queries), event))
