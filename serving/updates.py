@@ -93,14 +93,15 @@ def _begin(
     if known is not None:
         path.observe(ObserveRequest((known,), label=label), reply)
         return
-    state = application.knowledge.state_for(request.user)
     if not application.admit(request.client_id, reply):
         return
     around = application.around
     started = around.steady()
+    user, features = application.hooks.read(request.input, request.user, request.context)
+    state = application.knowledge.state_for(user)
     available = application.available()
     probes = [model for model, _ in application.health.probes(available)]
-    query = Query(around.ids.next(), tuple(sorted([*available, *probes])), request.user, request.context)
+    query = Query(around.ids.next(), tuple(sorted([*available, *probes])), user, features)
     gathering = Gathering(
         Update(path, label), state, query, request.input, started, started + around.update_timeout, reply
     )

@@ -33,10 +33,10 @@ from selector.decisions import (
     Selection,
 )
 from selector.health import Monitor, quarantined
-from selector.learner import Learner
 from selector.losses import ZeroOne
 from selector.policies import AnyPolicy, Ensemble, Exp3, Exp4
 from selector.policy import Policy
+from selector.population import Population
 from tests.benchmarks.model_failure import decide
 from tests.benchmarks.outputs import SETS, Item, errors_of_models, load, with_failure
 
@@ -67,7 +67,7 @@ class Hospital:
 
     def __init__(self, models: Sequence[str], policy: Policy[Any]) -> None:
         self.monitor = Monitor(models, ZeroOne(), "classification", SHARE)
-        self.learner = Learner(policy, ZeroOne())
+        self.learner = Population(policy, ZeroOne())
         self.position = 0
         self.fold(ModelsChanged(tuple(sorted(models))))
 

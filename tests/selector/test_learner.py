@@ -22,10 +22,10 @@ from selector.decisions import (
     Query,
     Selection,
 )
-from selector.health import Standing
 from selector.learner import Learner
 from selector.losses import Absolute, ZeroOne
 from selector.policy import Policy
+from selector.population import Population
 from tests.selector.worlds import CLASSIFIERS, MODELS, play, title
 
 
@@ -99,11 +99,11 @@ def test_what_makes_answers_sure_is_part_of_the_fold_and_ends_with_the_policy() 
     policy = next(p for p in CLASSIFIERS if p.name == "exp4")
     certainty = Certainty(threshold=Threshold(target_error=0.1))
     log = [entry(1, ModelsChanged(MODELS)), *(judged(position, 0.95) for position in range(2, 502))]
-    whole = Learner(policy, ZeroOne(), certainty).fold_all(log)
+    whole = Population(policy, ZeroOne(), certainty).fold_all(log)
     assert certainty.judge(whole.record, Answer(1, 0.95), {}).sure is True
 
-    first = Learner(policy, ZeroOne(), certainty).fold_all(log[:90])
-    resumed = Learner(policy, ZeroOne(), certainty)
+    first = Population(policy, ZeroOne(), certainty).fold_all(log[:90])
+    resumed = Population(policy, ZeroOne(), certainty)
     resumed.restore(first.encode(), first.position)
     assert resumed.fold_all(log).encode() == whole.encode()
 
@@ -122,18 +122,3 @@ def test_entries_that_were_folded_are_ignored() -> None:
 def test_bytes_of_something_else_are_refused() -> None:
     with pytest.raises(msgspec.DecodeError):
         Learner(CLASSIFIERS[0], ZeroOne()).restore(msgspec.msgpack.encode({"no": "state"}), 1)
-
-
-def test_health_is_what_was_said_last_of_each_model_that_is_there() -> None:
-    policy = next(p for p in CLASSIFIERS if p.name == "exp4")
-    learner = Learner(policy, ZeroOne()).fold_all([entry(1, ModelsChanged(MODELS))])
-    assert learner.health == {}
-    learner.fold(entry(2, HealthChanged(MODELS[1], "suspect", "it errs more")))
-    learner.fold(entry(3, HealthChanged(MODELS[0], "quarantined", "it failed", {"loss": (0.1, 0.9)})))
-    learner.fold(entry(4, HealthChanged(MODELS[1], "healthy", "it is back")))
-    assert list(learner.health) == sorted(MODELS[:2])
-    assert learner.health[MODELS[0]] == Standing("quarantined", 3.0, "it failed", {"loss": (0.1, 0.9)})
-    assert learner.health[MODELS[1]].state == "healthy"
-    learner.fold(entry(5, HealthChanged("nobody:1", "suspect", "it is not here")))
-    learner.fold(entry(6, ModelsChanged(MODELS[1:])))
-    assert list(learner.health) == [MODELS[1]]

@@ -20,10 +20,10 @@ from selector.decisions import (
     Query,
 )
 from selector.health import Monitor, quarantined
-from selector.learner import Learner
 from selector.losses import Absolute, ZeroOne
 from selector.policies import Static
 from selector.policy import Task
+from selector.population import Population
 
 Says = Callable[[int, Random], Prediction]
 """What a model says where this is the truth."""
@@ -63,7 +63,7 @@ class Ward:
         self.rng = Random(seed)
         loss = ZeroOne() if task == "classification" else Absolute(scale=3.0)
         self.monitor = Monitor(models, loss, task, SHARE)
-        self.learner = Learner(Static(model=min(models), task=task), loss)
+        self.learner = Population(Static(model=min(models), task=task), loss)
         self.queries = 0
         self.delay = 0
         self._labels: deque[tuple[Decision, Feedback]] = deque()
