@@ -1,9 +1,9 @@
-"""The second opinion: what each label of each model has turned out to mean, on top of the first."""
+"""The second opinion: what each label of each model has turned out to mean, whatever the first opinion is."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import log
+from math import log, sqrt
 from typing import TypeVar
 
 from msgspec import Struct
@@ -18,8 +18,9 @@ R = TypeVar("R")
 LABELS = 1024
 """Label ids, at most; 0 stands for all others."""
 
-_RATE, _SLOW = 0.1, 0.05
+_RATE, _SLOW = 0.07, 0.05
 _CURVATURE = 0.5  # a new weight's sum of squared gradients
+_REACH = 3.0  # stretched scores, within [-5, 5], are divided by it, so that they teach about as fast as the rest
 _ROWS, _CELLS = 2048, 24  # answers of one model, and outcomes of one answer, remembered at most
 _LEAST, _LEAST_BEFORE = 1e-4, 0.02  # chances of "none"
 _NEVER = Row()  # an answer that was never given
@@ -29,32 +30,37 @@ class Confusions(Struct, array_like=True):
     """How often each label was right, by id, of how many.
 
     The score of an outcome adds, for each voter, log P(outcome | its label and its score's bin) by counts (naive
-    Bayes, with a learned weight) and a weight of its own; and a weight given the two labels of two that disagree.
+    Bayes, with a learned weight), a weight of its own, and the score itself, weighted by label and outcome; and a
+    weight given the two labels of two that disagree.
     """
 
     prior: Weight
+    bias: Weight
     counts: dict[int, float] = {}
     total: float = 0.0
 
-    def add_to(
-        self, scores: list[float], ballot: Ballot, voters: Sequence[Voter], contests: Sequence[Contest]
-    ) -> Meanings:
-        """Add to the outcomes' scores, in place."""
+    def scores(
+        self, ballot: Ballot, voters: Sequence[Voter], contests: Sequence[Contest]
+    ) -> tuple[list[float], Meanings]:
+        """Scores of the outcomes, in log odds."""
         ids = ballot.ids
         before = self._before(ids)
-        _add(scores, before, self.prior[0])
+        scores = [self.prior[0] * x for x in before]
+        scores[-1] += self.bias[0]
         others = max(len(self.counts), len(ids) - 1) + 1.0
         by_voter = []
-        for i, vote, bin_ in zip(ballot.voters, ballot.votes, ballot.bins, strict=True):
-            voter = voters[i]
+        for i, vote, bin_, x in zip(ballot.voters, ballot.votes, ballot.bins, ballot.stretched, strict=True):
+            voter, label = voters[i], ids[vote]
             own = SHRINKAGE * voter.accuracy.right / voter.accuracy.seen
-            row = voter.rows.get(ids[vote] * BINS + bin_, _NEVER)
+            row = voter.rows.get(label * BINS + bin_, _NEVER)
             by_voter.append(_weigh(scores, row, ids, vote, own, (SHRINKAGE - own) / others, voter.confusion[0]))
+            if x and label in voter.trust:
+                _add_weights(scores, voter.trust[label], ids, x / _REACH)
         for contest in contests:
             cells = contest.duel.by_labels.get(ids[contest.first] * LABELS + ids[contest.second])
             if cells is not None:
-                _add_weights(scores, cells, ids)
-        return Meanings(by_voter, before)
+                _add_weights(scores, cells, ids, 1.0)
+        return scores, Meanings(by_voter, before)
 
     def learn(
         self,
@@ -66,26 +72,41 @@ class Confusions(Struct, array_like=True):
         claim: Sequence[float],
     ) -> None:
         """One label, in place: the chance of each outcome, now that it is known, and before."""
-        ids = ballot.ids
         residuals = [t - p for t, p in zip(truth, claim, strict=True)]
-        large = bool(found.before) and max(residuals) > NEGLIGIBLE
-        by_voter = found.by_voter or [[]] * len(ballot.votes)
-        if large:
-            step(self.prior, _product(residuals, found.before), _SLOW)
-            for contest in contests:
-                cells = _row(contest.duel.by_labels, ids[contest.first] * LABELS + ids[contest.second], _no_weights)
-                _learn_weights(cells, ids, residuals)
-        for i, vote, bin_, logs in zip(ballot.voters, ballot.votes, ballot.bins, by_voter, strict=True):
-            row = _row(voters[i].rows, ids[vote] * BINS + bin_, Row)
-            if large:
-                step(voters[i].confusion, _product(residuals, logs), _SLOW)
-                _learn_weights(row.cells, ids, residuals)
+        if max(residuals) > NEGLIGIBLE:
+            self._step(ballot, voters, contests, found, residuals)
+        for i, vote, bin_ in zip(ballot.voters, ballot.votes, ballot.bins, strict=True):
+            row = _row(voters[i].rows, ballot.ids[vote] * BINS + bin_, Row)
             row.total += 1.0
-            _count(row.cells, ids, truth)
+            _count(row.cells, ballot.ids, truth)
         self.total += 1.0
-        for label, chance in zip(ids, truth, strict=True):
+        for label, chance in zip(ballot.ids, truth, strict=True):
             if chance and label != NONE:
                 self.counts[label] = self.counts.get(label, 0.0) + chance
+
+    def _step(
+        self,
+        ballot: Ballot,
+        voters: Sequence[Voter],
+        contests: Sequence[Contest],
+        found: Meanings,
+        residuals: Sequence[float],
+    ) -> None:
+        ids = ballot.ids
+        step(self.bias, residuals[-1], _RATE)
+        step(self.prior, _product(residuals, found.before), _SLOW)
+        for i, vote, bin_, x, logs in zip(
+            ballot.voters, ballot.votes, ballot.bins, ballot.stretched, found.by_voter, strict=True
+        ):
+            voter, label = voters[i], ids[vote]
+            step(voter.confusion, _product(residuals, logs), _SLOW)
+            _learn_weights(_row(voter.rows, label * BINS + bin_, Row).cells, ids, residuals)
+            if x:
+                scaled = [residual * x / _REACH for residual in residuals]
+                _learn_weights(_row(voter.trust, label, _no_weights), ids, scaled)
+        for contest in contests:
+            key = ids[contest.first] * LABELS + ids[contest.second]
+            _learn_weights(_row(contest.duel.by_labels, key, _no_weights), ids, residuals)
 
     def _before(self, ids: Sequence[int]) -> list[float]:
         total = self.total + len(self.counts) + 1.0
@@ -133,31 +154,27 @@ def _row(rows: dict[int, R], key: int, new: Callable[[], R]) -> R:
     return row
 
 
-def _no_weights() -> dict[int, Weight]:
+def _no_weights() -> dict[int, Cell]:
     return {}
 
 
-def _add(scores: list[float], inputs: Sequence[float], weight: float) -> None:
-    for o, x in enumerate(inputs):
-        scores[o] += weight * x
-
-
-def _add_weights(scores: list[float], cells: dict[int, Cell], ids: Sequence[int]) -> None:
+def _add_weights(scores: list[float], cells: dict[int, Cell], ids: Sequence[int], x: float) -> None:
     for o, label in enumerate(ids):
         cell = cells.get(label)
         if cell is not None:
-            scores[o] += cell[0]
+            scores[o] += cell[0] * x
 
 
-def _learn_weights(cells: dict[int, Cell], ids: Sequence[int], residuals: Sequence[float]) -> None:
-    for o, residual in enumerate(residuals):
-        if residual > NEGLIGIBLE or residual < -NEGLIGIBLE:
+def _learn_weights(cells: dict[int, Cell], ids: Sequence[int], gradients: Sequence[float]) -> None:
+    for o, gradient in enumerate(gradients):
+        if gradient > NEGLIGIBLE or gradient < -NEGLIGIBLE:
             cell = cells.get(ids[o])
             if cell is None:
                 if len(cells) >= _CELLS:
                     continue
                 cell = cells[ids[o]] = [0.0, _CURVATURE, 0.0]
-            step(cell, residual, _RATE)
+            cell[1] += gradient * gradient
+            cell[0] += _RATE * gradient / sqrt(cell[1])
 
 
 def _count(cells: dict[int, Cell], ids: Sequence[int], truth: Sequence[float]) -> None:
