@@ -21,11 +21,12 @@ _WRONG = 0.5  # losses from here on count as wrong
 
 
 class EnsembleState(Struct, array_like=True):
-    """The pool of classifiers and its calibration; the weights of the models as they stand alone."""
+    """The pool of classifiers; its calibration where all models answered, and where some did not; models' weights."""
 
     weights: Weights = field(default_factory=lambda: Weights(Tally()))
     pool: Pool = field(default_factory=Pool)
-    calibration: Calibration = field(default_factory=Calibration)
+    complete: Calibration = field(default_factory=Calibration)
+    partial: Calibration = field(default_factory=Calibration)
 
 
 class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble"):
@@ -33,7 +34,8 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
 
     A pool of the models' labels, scores and distributions is learned from feedback, first by who can be trusted when,
     then by what each label of each model means; a model whose accuracy changes is learned anew. Confidence is
-    calibrated online; missing models raise the doubt by their share of the weight. A loss below one half counts as
+    calibrated online, apart for queries where all models answered and for those where some did not: what is missing
+    costs what it has turned out to be worth. A loss below one half counts as
     right; a reward teaches as far as it tells who was right. In regression the answer is the mean by
     exponential weights (`learning_rate`) with fixed share (`share`), confidence the share of weight that arrived.
 
@@ -56,7 +58,8 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         return self.with_models(EnsembleState(), models)
 
     def with_models(self, state: EnsembleState, models: Sequence[str]) -> EnsembleState:
-        return EnsembleState(state.weights.with_models(models), state.pool.with_models(models), state.calibration)
+        weights, pool = state.weights.with_models(models), state.pool.with_models(models)
+        return EnsembleState(weights, pool, state.complete, state.partial)
 
     def select(
         self, state: EnsembleState, query: Query, selections: Selections, predictions: Predictions, rng: Random
@@ -73,10 +76,7 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         ballot = pool.ballot(predictions)
         chances = pool.opinions(ballot).mixed[:-1]
         best = max(chances)
-        confidence = state.calibration(best)
-        if len(ballot.voters) < len(asked):
-            confidence = _doubted(confidence, state.weights, asked, predictions)
-        return Answer(ballot.labels[chances.index(best)], confidence)
+        return Answer(ballot.labels[chances.index(best)], _calibration(state, selections, predictions)(best))
 
     def observe(self, state: EnsembleState, decision: Decision, losses: Losses) -> EnsembleState:
         for model, loss in losses.items():
@@ -86,7 +86,7 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         if right and self.task == "classification":
             claim = state.pool.learn(decision.predictions, right)
             if claim is not None:
-                state.calibration.add(*claim)
+                _calibration(state, decision.selections, decision.predictions).add(*claim)
         return state
 
     def blend(self, population: EnsembleState, own: EnsembleState) -> EnsembleState:
@@ -109,8 +109,7 @@ def _with_newcomers(pool: Pool, predictions: Predictions) -> Pool:
     return pool
 
 
-def _doubted(confidence: float, weights: Weights, asked: Sequence[str], predictions: Predictions) -> float:
-    """The doubt, 1 - confidence, grows by the share of the weight that is missing."""
-    shares = weights.of(asked)
-    missing = sum([share for model, share in zip(asked, shares, strict=True) if model not in predictions])
-    return max(0.0, 1.0 - (1.0 - confidence) * (1.0 + missing / sum(shares)))
+def _calibration(state: EnsembleState, selections: Selections, predictions: Predictions) -> Calibration:
+    """That of queries where all who were asked have answered, or that of those where some have not."""
+    asked = selections[0].models if selections else ()
+    return state.complete if len(predictions) >= len(asked) else state.partial

@@ -1,4 +1,4 @@
-"""The second opinion: what each label of each model has turned out to mean, whatever the first opinion is."""
+"""The second opinion: what each label of each model has turned out to mean."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ R = TypeVar("R")
 LABELS = 1024
 """Label ids, at most; 0 stands for all others."""
 
-_RATE, _SLOW = 0.07, 0.05
+_RATE = 0.05
+_TAKEN_OVER = 0.5  # of the first opinion's scores: the same answers are then looked at once more
 _CURVATURE = 0.5  # a new weight's sum of squared gradients
 _REACH = 3.0  # stretched scores, within [-5, 5], are divided by it, so that they teach about as fast as the rest
 _ROWS, _CELLS = 2048, 24  # answers of one model, and outcomes of one answer, remembered at most
@@ -29,7 +30,7 @@ _NEVER = Row()  # an answer that was never given
 class Confusions(Struct, array_like=True):
     """How often each label was right, by id, of how many.
 
-    The score of an outcome adds, for each voter, log P(outcome | its label and its score's bin) by counts (naive
+    The score of an outcome is half of the first opinion's and, for each voter, log P(outcome | its label and its score's bin) by counts (naive
     Bayes, with a learned weight), a weight of its own, and the score itself, weighted by label and outcome; and a
     weight given the two labels of two that disagree.
     """
@@ -40,12 +41,12 @@ class Confusions(Struct, array_like=True):
     total: float = 0.0
 
     def scores(
-        self, ballot: Ballot, voters: Sequence[Voter], contests: Sequence[Contest]
+        self, first: Sequence[float], ballot: Ballot, voters: Sequence[Voter], contests: Sequence[Contest]
     ) -> tuple[list[float], Meanings]:
-        """Scores of the outcomes, in log odds."""
+        """Scores of the outcomes, in log odds, given those of the first opinion."""
         ids = ballot.ids
         before = self._before(ids)
-        scores = [self.prior[0] * x for x in before]
+        scores = [_TAKEN_OVER * z + self.prior[0] * x for z, x in zip(first, before, strict=True)]
         scores[-1] += self.bias[0]
         others = max(len(self.counts), len(ids) - 1) + 1.0
         by_voter = []
@@ -94,12 +95,12 @@ class Confusions(Struct, array_like=True):
     ) -> None:
         ids = ballot.ids
         step(self.bias, residuals[-1], _RATE)
-        step(self.prior, _product(residuals, found.before), _SLOW)
+        step(self.prior, _product(residuals, found.before), _RATE)
         for i, vote, bin_, x, logs in zip(
             ballot.voters, ballot.votes, ballot.bins, ballot.stretched, found.by_voter, strict=True
         ):
             voter, label = voters[i], ids[vote]
-            step(voter.confusion, _product(residuals, logs), _SLOW)
+            step(voter.confusion, _product(residuals, logs), _RATE)
             _learn_weights(_row(voter.rows, label * BINS + bin_, Row).cells, ids, residuals)
             if x:
                 scaled = [residual * x / _REACH for residual in residuals]

@@ -86,7 +86,7 @@ class Pool(Struct, array_like=True):
         """The chance of each outcome: of each candidate, and that none of them is right."""
         scores, evidence = self.strengths.scores(ballot, self.voters, self.leaders, self.models)
         first = softmax(scores)
-        scores, meanings = self.confusions.scores(ballot, self.voters, evidence.contests)
+        scores, meanings = self.confusions.scores(scores, ballot, self.voters, evidence.contests)
         second = softmax(scores)
         share = exp(self.record[0])
         mixed = [share * p + (1.0 - share) * q for p, q in zip(first, second, strict=True)]

@@ -81,7 +81,7 @@ class Voter(Struct, array_like=True):
     cells: list[Cell] = field(default_factory=lambda: [[0.0, 0.0, 0.0] for _ in range(BINS)])
     score: Weight = field(default_factory=lambda: [0.0, 1.0])
     spread: Weight = field(default_factory=lambda: [0.1, 1.0])
-    confusion: Weight = field(default_factory=lambda: [0.4, 1.0])
+    confusion: Weight = field(default_factory=lambda: [0.3, 1.0])
     rows: dict[int, Row] = {}
     trust: dict[int, dict[int, Cell]] = {}
     duels: dict[str, Duel] = {}
