@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import exp
 from random import Random
 from typing import Annotated, ClassVar
 
@@ -81,9 +82,11 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
     def observe(self, state: EnsembleState, decision: Decision, losses: Losses) -> EnsembleState:
         for model, loss in losses.items():
             state.weights.tally.add(model, loss)
-        state.weights.learn([(model, self.learning_rate * loss) for model, loss in losses.items()], self.share)
+        if self.task == "regression":
+            state.weights.learn([(model, self.learning_rate * loss) for model, loss in losses.items()], self.share)
+            return state
         right = {model: losses[model] < _WRONG for model in state.pool.models if model in losses}
-        if right and self.task == "classification":
+        if right:
             claim = state.pool.learn(decision.predictions, right)
             if claim is not None:
                 _calibration(state, decision.selections, decision.predictions).add(*claim)
@@ -97,8 +100,10 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         return msgspec.msgpack.encode(state)
 
     def describe(self, state: EnsembleState) -> dict[str, dict[str, float]]:
+        """The weight of a classifier is its odds of being right, as a share of all."""
         tally = state.weights.tally
-        return tally.describe(state.weights.of(tally.models))
+        odds = [exp(voter.accuracy.log_odds) for voter in state.pool.voters]
+        return tally.describe(state.weights.of(tally.models) if self.task == "regression" else odds)
 
 
 def _with_newcomers(pool: Pool, predictions: Predictions) -> Pool:

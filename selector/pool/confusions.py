@@ -30,9 +30,9 @@ _NEVER = Row()  # an answer that was never given
 class Confusions(Struct, array_like=True):
     """How often each label was right, by id, of how many.
 
-    The score of an outcome is half of the first opinion's and, for each voter, log P(outcome | its label and its score's bin) by counts (naive
-    Bayes, with a learned weight), a weight of its own, and the score itself, weighted by label and outcome; and a
-    weight given the two labels of two that disagree.
+    The score of an outcome is half of the first opinion's and, for each voter, log P(outcome | its label and its
+    score's bin) by counts (naive Bayes, with a learned weight), a weight of its own, and the score itself, weighted by
+    label and outcome; and a weight given the two labels of two that disagree.
     """
 
     prior: Weight
