@@ -25,6 +25,7 @@ _REACH = 3.0  # stretched scores, within [-5, 5], are divided by it, so that the
 _ROWS, _CELLS = 2048, 24  # answers of one model, and outcomes of one answer, remembered at most
 _LEAST, _LEAST_BEFORE = 1e-4, 0.02  # chances of "none"
 _NEVER = Row()  # an answer that was never given
+_NOTHING: dict[int, Cell] = {}
 
 
 class Confusions(Struct, array_like=True):
@@ -53,14 +54,17 @@ class Confusions(Struct, array_like=True):
         for i, vote, bin_, x in zip(ballot.voters, ballot.votes, ballot.bins, ballot.stretched, strict=True):
             voter, label = voters[i], ids[vote]
             own = SHRINKAGE * voter.accuracy.right / voter.accuracy.seen
+            by_score = voter.trust.get(label, _NOTHING) if x else _NOTHING
             row = voter.rows.get(label * BINS + bin_, _NEVER)
-            by_voter.append(_weigh(scores, row, ids, vote, own, (SHRINKAGE - own) / others, voter.confusion[0]))
-            if x and label in voter.trust:
-                _add_weights(scores, voter.trust[label], ids, x / _REACH)
+            logs = _likelihoods(row, ids, vote, own, (SHRINKAGE - own) / others)
+            _add(scores, ids, row.cells, logs, voter.confusion[0], by_score, x / _REACH)
+            by_voter.append(logs)
         for contest in contests:
             cells = contest.duel.by_labels.get(ids[contest.first] * LABELS + ids[contest.second])
             if cells is not None:
-                _add_weights(scores, cells, ids, 1.0)
+                for o, label in enumerate(ids):
+                    if label in cells:
+                        scores[o] += cells[label][0]
         return scores, Meanings(by_voter, before)
 
     def learn(
@@ -116,33 +120,39 @@ class Confusions(Struct, array_like=True):
         return [log(chance) for chance in chances]
 
 
-def _weigh(
-    scores: list[float], row: Row, ids: Sequence[int], vote: int, own: float, other: float, weight: float
-) -> list[float]:
-    """log P(outcome | this answer), which is added to the scores with its weight, as are the outcomes' own weights.
-
-    By counts, added to what the model's accuracy gives its `own` label and each `other`.
-    """
-    total = SHRINKAGE + row.total
-    cells, rest, logs = row.cells, total, []
-    last = len(ids) - 1
-    for o in range(last):
+def _likelihoods(row: Row, ids: Sequence[int], vote: int, own: float, other: float) -> list[float]:
+    """log P(outcome | this answer) by counts, added to what its accuracy gives its `own` label and each `other`."""
+    cells, logs = row.cells, []
+    total = rest = SHRINKAGE + row.total
+    for o in range(len(ids) - 1):
         cell = cells.get(ids[o])
         count = own if o == vote else other
         if cell is not None:
-            scores[o] += cell[0]
             count += cell[2]
         rest -= count
-        x = log(count / total)
-        scores[o] += weight * x
-        logs.append(x)
-    none = cells.get(NONE)
-    if none is not None:
-        scores[last] += none[0]
-    x = log(max(rest / total, _LEAST))
-    scores[last] += weight * x
-    logs.append(x)
+        logs.append(log(count / total))
+    rest /= total
+    logs.append(log(rest if rest > _LEAST else _LEAST))
     return logs
+
+
+def _add(
+    scores: list[float],
+    ids: Sequence[int],
+    cells: dict[int, Cell],
+    logs: Sequence[float],
+    weight: float,
+    by_score: dict[int, Cell],
+    x: float,
+) -> None:
+    """What one answer says: its likelihoods, the weights of its row, and those of its score x, in place."""
+    for o, label in enumerate(ids):
+        z = weight * logs[o]
+        if label in cells:
+            z += cells[label][0]
+        if label in by_score:
+            z += by_score[label][0] * x
+        scores[o] += z
 
 
 def _row(rows: dict[int, R], key: int, new: Callable[[], R]) -> R:
@@ -157,13 +167,6 @@ def _row(rows: dict[int, R], key: int, new: Callable[[], R]) -> R:
 
 def _no_weights() -> dict[int, Cell]:
     return {}
-
-
-def _add_weights(scores: list[float], cells: dict[int, Cell], ids: Sequence[int], x: float) -> None:
-    for o, label in enumerate(ids):
-        cell = cells.get(label)
-        if cell is not None:
-            scores[o] += cell[0] * x
 
 
 def _learn_weights(cells: dict[int, Cell], ids: Sequence[int], gradients: Sequence[float]) -> None:
