@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from selector.pool.ballot import BINS, NONE, Ballot
 from selector.pool.gradient import NEGLIGIBLE, Weight, step
-from selector.pool.opinions import Contest, Meanings
+from selector.pool.opinions import Meanings
 from selector.pool.voter import SHRINKAGE, Cell, Row, Voter
 
 R = TypeVar("R")
@@ -18,7 +18,7 @@ R = TypeVar("R")
 LABELS = 1024
 """Label ids, at most; 0 stands for all others."""
 
-_RATE = 0.05
+_RATE = 0.07
 _TAKEN_OVER = 0.5  # of the first opinion's scores: the same answers are then looked at once more
 _CURVATURE = 0.5  # a new weight's sum of squared gradients
 _REACH = 3.0  # stretched scores, within [-5, 5], are divided by it, so that they teach about as fast as the rest
@@ -33,7 +33,7 @@ class Confusions(Struct, array_like=True):
 
     The score of an outcome is half of the first opinion's and, for each voter, log P(outcome | its label and its
     score's bin) by counts (naive Bayes, with a learned weight), a weight of its own, and the score itself, weighted by
-    label and outcome; and a weight given the two labels of two that disagree.
+    label and outcome.
     """
 
     prior: Weight
@@ -41,9 +41,7 @@ class Confusions(Struct, array_like=True):
     counts: dict[int, float] = {}
     total: float = 0.0
 
-    def scores(
-        self, first: Sequence[float], ballot: Ballot, voters: Sequence[Voter], contests: Sequence[Contest]
-    ) -> tuple[list[float], Meanings]:
+    def scores(self, first: Sequence[float], ballot: Ballot, voters: Sequence[Voter]) -> tuple[list[float], Meanings]:
         """Scores of the outcomes, in log odds, given those of the first opinion."""
         ids = ballot.ids
         before = self._before(ids)
@@ -59,19 +57,12 @@ class Confusions(Struct, array_like=True):
             logs = _likelihoods(row, ids, vote, own, (SHRINKAGE - own) / others)
             _add(scores, ids, row.cells, logs, voter.confusion[0], by_score, x / _REACH)
             by_voter.append(logs)
-        for contest in contests:
-            cells = contest.duel.by_labels.get(ids[contest.first] * LABELS + ids[contest.second])
-            if cells is not None:
-                for o, label in enumerate(ids):
-                    if label in cells:
-                        scores[o] += cells[label][0]
         return scores, Meanings(by_voter, before)
 
     def learn(
         self,
         ballot: Ballot,
         voters: Sequence[Voter],
-        contests: Sequence[Contest],
         found: Meanings,
         truth: Sequence[float],
         claim: Sequence[float],
@@ -79,7 +70,7 @@ class Confusions(Struct, array_like=True):
         """One label, in place: the chance of each outcome, now that it is known, and before."""
         residuals = [t - p for t, p in zip(truth, claim, strict=True)]
         if max(residuals) > NEGLIGIBLE:
-            self._step(ballot, voters, contests, found, residuals)
+            self._step(ballot, voters, found, residuals)
         for i, vote, bin_ in zip(ballot.voters, ballot.votes, ballot.bins, strict=True):
             row = _row(voters[i].rows, ballot.ids[vote] * BINS + bin_, Row)
             row.total += 1.0
@@ -93,7 +84,6 @@ class Confusions(Struct, array_like=True):
         self,
         ballot: Ballot,
         voters: Sequence[Voter],
-        contests: Sequence[Contest],
         found: Meanings,
         residuals: Sequence[float],
     ) -> None:
@@ -109,9 +99,6 @@ class Confusions(Struct, array_like=True):
             if x:
                 scaled = [residual * x / _REACH for residual in residuals]
                 _learn_weights(_row(voter.trust, label, _no_weights), ids, scaled)
-        for contest in contests:
-            key = ids[contest.first] * LABELS + ids[contest.second]
-            _learn_weights(_row(contest.duel.by_labels, key, _no_weights), ids, residuals)
 
     def _before(self, ids: Sequence[int]) -> list[float]:
         total = self.total + len(self.counts) + 1.0

@@ -86,7 +86,7 @@ class Pool(Struct, array_like=True):
         """The chance of each outcome: of each candidate, and that none of them is right."""
         scores, evidence = self.strengths.scores(ballot, self.voters, self.leaders, self.models)
         first = softmax(scores)
-        scores, meanings = self.confusions.scores(scores, ballot, self.voters, evidence.contests)
+        scores, meanings = self.confusions.scores(scores, ballot, self.voters)
         second = softmax(scores)
         share = exp(self.record[0])
         mixed = [share * p + (1.0 - share) * q for p, q in zip(first, second, strict=True)]
@@ -119,7 +119,7 @@ class Pool(Struct, array_like=True):
         self._rate(opinions, truth)
         evidence = opinions.evidence
         self.strengths.learn(ballot, self.voters, evidence, truth, opinions.first)
-        self.confusions.learn(ballot, self.voters, evidence.contests, opinions.meanings, truth, opinions.second)
+        self.confusions.learn(ballot, self.voters, opinions.meanings, truth, opinions.second)
         best = max(opinions.mixed[:-1])
         answered = truth[opinions.mixed.index(best)]
         return (best, answered == 1.0) if answered in (0.0, 1.0) else None

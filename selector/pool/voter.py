@@ -28,7 +28,7 @@ class Row(Struct, array_like=True):
 
 
 class Duel(Struct, array_like=True):
-    """Two models that disagree: what counts by their scores, and weights by their labels.
+    """Two models that disagree, and who was right by their scores.
 
     `by_score` holds [first right, second right, all, log(P(first is right) / P(neither)), and of the second] by the
     bins of the two scores; under -1 for all, without the logarithms.
@@ -36,7 +36,6 @@ class Duel(Struct, array_like=True):
 
     weight: Weight
     by_score: dict[int, Cell] = field(default_factory=lambda: {_WHOLE: [1.0, 1.0, 3.0, 0.0, 0.0]})
-    by_labels: dict[int, dict[int, Cell]] = {}
 
     def log_odds(self, key: int) -> tuple[float, float]:
         """log(P(first is right) / P(neither)), and of the second, where the scores' bins are `key`."""
