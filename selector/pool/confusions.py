@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from selector.pool.ballot import BINS, NONE, Ballot
+from selector.pool.ballot import BINS, Ballot
 from selector.pool.gradient import NEGLIGIBLE, Weight, step
 from selector.pool.opinions import Meanings
 from selector.pool.voter import SHRINKAGE, Cell, Row, Voter
@@ -60,34 +60,23 @@ class Confusions(Struct, array_like=True):
         return scores, Meanings(by_voter, before)
 
     def learn(
-        self,
-        ballot: Ballot,
-        voters: Sequence[Voter],
-        found: Meanings,
-        truth: Sequence[float],
-        claim: Sequence[float],
+        self, ballot: Ballot, voters: Sequence[Voter], found: Meanings, truth: Sequence[float], claim: Sequence[float]
     ) -> None:
         """One label, in place: the chance of each outcome, now that it is known, and before."""
         residuals = [t - p for t, p in zip(truth, claim, strict=True)]
         if max(residuals) > NEGLIGIBLE:
             self._step(ballot, voters, found, residuals)
+        possible = [(label, chance) for label, chance in zip(ballot.ids[:-1], truth, strict=False) if chance]
         for i, vote, bin_ in zip(ballot.voters, ballot.votes, ballot.bins, strict=True):
             row = _row(voters[i].rows, ballot.ids[vote] * BINS + bin_, Row)
             row.total += 1.0
-            _count(row.cells, ballot.ids, truth)
+            _count(row.cells, possible)
         self.total += 1.0
-        for label, chance in zip(ballot.ids, truth, strict=True):
-            if chance and label != NONE:
-                self.counts[label] = self.counts.get(label, 0.0) + chance
+        for label, chance in possible:
+            self.counts[label] = self.counts.get(label, 0.0) + chance
 
-    def _step(
-        self,
-        ballot: Ballot,
-        voters: Sequence[Voter],
-        found: Meanings,
-        residuals: Sequence[float],
-    ) -> None:
-        ids = ballot.ids
+    def _step(self, ballot: Ballot, voters: Sequence[Voter], found: Meanings, residuals: Sequence[float]) -> None:
+        ids, scaled = ballot.ids, [residual / _REACH for residual in residuals]
         step(self.bias, residuals[-1], _RATE)
         step(self.prior, _product(residuals, found.before), _RATE)
         for i, vote, bin_, x, logs in zip(
@@ -95,10 +84,9 @@ class Confusions(Struct, array_like=True):
         ):
             voter, label = voters[i], ids[vote]
             step(voter.confusion, _product(residuals, logs), _RATE)
-            _learn_weights(_row(voter.rows, label * BINS + bin_, Row).cells, ids, residuals)
+            _learn_weights(_row(voter.rows, label * BINS + bin_, Row).cells, ids, residuals, 1.0)
             if x:
-                scaled = [residual * x / _REACH for residual in residuals]
-                _learn_weights(_row(voter.trust, label, _no_weights), ids, scaled)
+                _learn_weights(_row(voter.trust, label, _no_weights), ids, scaled, x)
 
     def _before(self, ids: Sequence[int]) -> list[float]:
         total = self.total + len(self.counts) + 1.0
@@ -156,26 +144,27 @@ def _no_weights() -> dict[int, Cell]:
     return {}
 
 
-def _learn_weights(cells: dict[int, Cell], ids: Sequence[int], gradients: Sequence[float]) -> None:
-    for o, gradient in enumerate(gradients):
-        if gradient > NEGLIGIBLE or gradient < -NEGLIGIBLE:
-            cell = cells.get(ids[o])
+def _learn_weights(cells: dict[int, Cell], ids: Sequence[int], residuals: Sequence[float], x: float) -> None:
+    """One AdaGrad step of each outcome's weight of the input x, in place."""
+    for label, residual in zip(ids, residuals, strict=True):
+        if residual > NEGLIGIBLE or residual < -NEGLIGIBLE:
+            cell = cells.get(label)
             if cell is None:
                 if len(cells) >= _CELLS:
                     continue
-                cell = cells[ids[o]] = [0.0, _CURVATURE, 0.0]
+                cell = cells[label] = [0.0, _CURVATURE, 0.0]
+            gradient = residual * x
             cell[1] += gradient * gradient
             cell[0] += _RATE * gradient / sqrt(cell[1])
 
 
-def _count(cells: dict[int, Cell], ids: Sequence[int], truth: Sequence[float]) -> None:
-    for o, chance in enumerate(truth):
-        if chance and ids[o] != NONE:
-            cell = cells.get(ids[o])
-            if cell is not None:
-                cell[2] += chance
-            elif len(cells) < _CELLS:
-                cells[ids[o]] = [0.0, _CURVATURE, chance]
+def _count(cells: dict[int, Cell], possible: Sequence[tuple[int, float]]) -> None:
+    for label, chance in possible:
+        cell = cells.get(label)
+        if cell is not None:
+            cell[2] += chance
+        elif len(cells) < _CELLS:
+            cells[label] = [0.0, _CURVATURE, chance]
 
 
 def _product(residuals: Sequence[float], inputs: Sequence[float]) -> float:
