@@ -80,11 +80,11 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         return Answer(ballot.labels[chances.index(best)], _calibration(state, selections, predictions)(best))
 
     def observe(self, state: EnsembleState, decision: Decision, losses: Losses) -> EnsembleState:
+        if self.task == "regression":
+            state.weights.learn_all(losses, self.learning_rate, self.share, decision.query.available)
+            return state
         for model, loss in losses.items():
             state.weights.tally.add(model, loss)
-        if self.task == "regression":
-            state.weights.learn([(model, self.learning_rate * loss) for model, loss in losses.items()], self.share)
-            return state
         right = {model: losses[model] < _WRONG for model in state.pool.models if model in losses}
         if right:
             claim = state.pool.learn(decision.predictions, right)
