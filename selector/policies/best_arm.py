@@ -1,9 +1,10 @@
-"""P(best): which of several Beta-distributed success rates is the greatest."""
+"""P(best): which of several independent unknowns, Beta-distributed rates or normal scores, is the greatest."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from math import hypot
 from typing import Any
 
 import numpy as np
@@ -26,18 +27,39 @@ def chances_of_best(posteriors: Sequence[tuple[float, float]]) -> list[float]:
     if len(posteriors) < 2:
         return [1.0] * len(posteriors)
     a, b = (np.array(column)[:, np.newaxis] for column in zip(*posteriors, strict=True))
-    t, weights = _nodes(_edges(a, b))
-    densities, below = _betas(a, b, t)
+    from scipy.special import digamma, zeta  # imported late: processes that never draw need not load it
+
+    t, weights = _nodes(_edges(digamma(a) - digamma(b), np.sqrt(zeta(2, a) + zeta(2, b))))
+    return _normalized(*_betas(a, b, t), weights)
+
+
+def chances_of_greatest(means: Sequence[float], deviations: Sequence[float]) -> list[float]:
+    """P(i is greatest) for independent normal scores; they sum to 1. Two have a closed form.
+
+    More by the quadrature of `chances_of_best`; deviations must be positive.
+    """
+    from scipy.special import ndtr
+
+    if len(means) < 2:
+        return [1.0] * len(means)
+    if len(means) == 2:
+        first = float(ndtr((means[0] - means[1]) / hypot(*deviations)))
+        return [first, 1.0 - first]
+    middle, deviation = (np.array(column)[:, np.newaxis] for column in (means, deviations))
+    t, weights = _nodes(_edges(middle, deviation))
+    z = (t - middle) / deviation
+    return _normalized(np.exp(-z * z / 2) / deviation, ndtr(z), weights)
+
+
+def _normalized(densities: Array, below: Array, weights: Array) -> list[float]:
     chances = (densities * _products_of_others(below)) @ weights
     total = chances.sum()
     return [float(chance / total) for chance in chances]
 
 
-def _edges(a: Array, b: Array) -> Array:
-    """Where to cut the log odds: the ends of what can be the greatest, and of narrow posteriors within."""
-    from scipy.special import digamma, zeta  # imported late: processes that never draw need not load it
-
-    middle, reach = digamma(a) - digamma(b), _REACH * np.sqrt(zeta(2, a) + zeta(2, b))
+def _edges(middle: Array, deviation: Array) -> Array:
+    """Where to cut the range: the ends of what can be the greatest, and of narrow posteriors within."""
+    reach = _REACH * deviation
     low, high = middle - reach, middle + reach
     start, end = low.max(), high.max()
     narrow = 2 * reach < (end - start) / _NARROW
