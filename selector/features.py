@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from math import log1p
+from math import log1p, sqrt
 
 import numpy as np
 from msgspec import Struct
@@ -51,6 +51,7 @@ class Features:
         self._places = {key: i for i, key in enumerate(scales.keys, 1)}
         self._numbers = {name: i for i, name in enumerate(scales.numbers)}
         self._means, self._squares = np.frombuffer(scales.means).copy(), np.frombuffer(scales.squares).copy()
+        self._slopes = self._steepness()
         at = [self._place(name) or (0, 0.0) for name in scales.numbers]
         self._at = np.array([place for place, _ in at], dtype=np.intp)
         self._signs = np.array([sign for _, sign in at], dtype=np.float64)
@@ -70,28 +71,28 @@ class Features:
         """The length of the vectors: the least power of two that has room for all keys, at most `dimension`."""
         return min(self.dimension, 1 << len(self.scales.keys).bit_length())
 
-    def learn(self, query: Query) -> None:
-        """Take a query's keys and numbers into account, in place."""
-        self._learn_keys(query)
-        scales = self.scales
-        scales.count += 1.0
+    def learn(self, query: Query) -> Array:
+        """Take a query's keys and numbers into account, in place; then its x."""
+        self._add_numbers(sorted(name for name in _numbers(query) if name not in self._numbers))
+        keys = list(_keys(query, self.dimension))
+        for key, _ in keys:
+            self._add_key(key)
+        self.scales.count += 1.0
         raw = self._raw(query)
-        if raw is None:
-            return
-        step = raw - self._means
-        self._means += step / scales.count
-        self._squares += step * (raw - self._means)
-        standard = self._standardized(raw)
-        scales.energy += (float(standard @ standard) - scales.energy) / scales.count
+        if raw is not None:
+            self._learn_numbers(raw)
+        return self._vector(raw, keys)
 
     def vector(self, query: Query) -> Array:
         """x, of `size` entries, the first of them 1; keys that have no place yet are left out."""
+        return self._vector(self._raw(query), _keys(query, self.dimension))
+
+    def _vector(self, raw: Array | None, keys: Iterable[tuple[str, float]]) -> Array:
         x = np.zeros(self.size)
-        raw = self._raw(query)
         if raw is not None:
-            standard = self._standardized(raw) * self._signs / max(1.0, self.scales.energy) ** 0.5
+            standard = self._standardized(raw) * (self._signs / sqrt(max(1.0, self.scales.energy)))
             x += np.bincount(self._at, standard, len(x))
-        for key, value in _keys(query, self.dimension):
+        for key, value in keys:
             place = self._place(key)
             if place is not None:
                 x[place[0]] += place[1] * value
@@ -108,13 +109,6 @@ class Features:
         code, sign = hashed(key)
         return 1 + code % (self.dimension - 1), sign
 
-    def _learn_keys(self, query: Query) -> None:
-        numbers = [name for name in map(_short, sorted(_numeric(query))) if name not in self._numbers]
-        if numbers:
-            self._add_numbers(numbers[: _MOST_NUMBERS - len(self._numbers)])
-        for key, _ in _keys(query, self.dimension):
-            self._add_key(key)
-
     def _add_key(self, key: str) -> None:
         if key not in self._places and len(self._places) < self.dimension - 1:
             self.scales.keys.append(key)
@@ -122,41 +116,60 @@ class Features:
 
     def _add_numbers(self, names: list[str]) -> None:
         """A number that was never given has been 0 so far."""
-        for name in names:
+        for name in names[: _MOST_NUMBERS - len(self._numbers)]:
             self._add_key(name)
             self._numbers[name] = len(self._numbers)
             self.scales.numbers.append(name)
             place, sign = self._place(name) or (0, 0.0)
             self._at, self._signs = np.append(self._at, place), np.append(self._signs, sign)
         nothing = np.zeros(len(self._numbers) - len(self._means))
-        self._means, self._squares = np.append(self._means, nothing), np.append(self._squares, nothing)
+        if len(nothing):
+            self._means, self._squares = np.append(self._means, nothing), np.append(self._squares, nothing)
+
+    def _learn_numbers(self, raw: Array) -> None:
+        scales = self.scales
+        step = raw - self._means
+        self._means += step / scales.count
+        self._squares += step * (raw - self._means)
+        self._slopes = self._steepness()
+        standard = self._standardized(raw)
+        scales.energy += (float(standard @ standard) - scales.energy) / scales.count
+
+    def _steepness(self) -> Array:
+        """1 / deviation of each number; 0 for one that does not vary."""
+        deviations = np.sqrt(self._squares / max(1.0, self.scales.count))
+        varies = deviations > 1e-9 * np.maximum(1.0, np.abs(self._means))
+        return np.divide(1.0, deviations, out=np.zeros_like(deviations), where=varies)
 
     def _raw(self, query: Query) -> Array | None:
         """All numbers as given; None if the query has no features, or no number is known."""
         if not query.features or not self._numbers:
             return None
+        given = _numbers(query)
+        known = [i for i in map(self._numbers.get, given) if i is not None]
+        values = list(given.values())
+        if len(known) < len(values):
+            values = [value for name, value in given.items() if name in self._numbers]
         raw = np.zeros(len(self._numbers))
-        for name, value in _numeric(query).items():
-            i = self._numbers.get(_short(name))
-            if i is not None:
-                raw[i] = max(-_LARGEST, min(_LARGEST, value)) if value == value else self._means[i]
-        return raw
+        raw[known] = values
+        unknown = np.isnan(raw)
+        return np.where(unknown, self._means, np.maximum(-_LARGEST, np.minimum(_LARGEST, raw)))
 
     def _standardized(self, raw: Array) -> Array:
-        deviations = np.sqrt(self._squares / max(1.0, self.scales.count))
-        varies = deviations > 1e-9 * np.maximum(1.0, np.abs(self._means))
-        standard = (raw - self._means) / np.where(varies, deviations, np.inf)
-        return np.maximum(-_STEEPEST, np.minimum(_STEEPEST, standard))
+        return np.maximum(-_STEEPEST, np.minimum(_STEEPEST, (raw - self._means) * self._slopes))
 
 
-def _numeric(query: Query) -> dict[str, int | float]:
+def _numbers(query: Query) -> dict[str, float]:
     """The numbers, and how long each text is."""
-    numbers: dict[str, int | float] = {}
+    numbers: dict[str, float] = {}
     for name, value in query.features.items():
-        if not isinstance(value, str):
-            numbers[name] = value
-        elif is_text(value):
-            numbers[f"{name} length"] = log1p(len(value))
+        if isinstance(value, str):
+            if is_text(value):
+                numbers[_short(f"{name} length")] = log1p(len(value))
+        else:
+            numbers[name if len(name) <= _LONGEST_KEY else _short(name)] = (
+                value if isinstance(value, float) else float(max(-_LARGEST, min(_LARGEST, value)))
+            )
     return numbers
 
 
@@ -169,10 +182,10 @@ def _keys(query: Query, dimension: int) -> Iterator[tuple[str, float]]:
         if isinstance(value, str):
             (texts if is_text(value) else classes).append((name, value))
     for name, value in classes:
-        yield _short(f"{name}={value}"), len(classes) ** -0.5
+        yield _short(f"{name}={value}"), 1 / sqrt(len(classes))
     for name, value in texts:
         for bucket, weight in sketch(value, max(1, dimension // 2)).items():
-            yield _short(f"{name} {bucket}"), weight * len(texts) ** -0.5
+            yield _short(f"{name} {bucket}"), weight / sqrt(len(texts))
     if query.user is not None:
         code, sign = hashed(query.user)
         yield f" user {code % max(1, dimension // 4)}", sign * _USER

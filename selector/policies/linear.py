@@ -129,11 +129,11 @@ class Linear(Single[LinearState], frozen=True, kw_only=True):
         return state
 
     def _learn(self, state: LinearState, query: Query, scores: list[tuple[str, float]]) -> None:
-        state.features.learn(query)
+        x = state.features.learn(query)
         if state.features.size > state.regressions.size:
             everyone = range(len(state.tally.models))
             state.regressions = state.regressions.of(everyone, state.features.size)
-        regressions, x = state.regressions, state.features.vector(query)
+        regressions = state.regressions
         regressions.drift(self.drift)
         if self.discount < 1.0:
             regressions.fade(self.discount)
