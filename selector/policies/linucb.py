@@ -14,12 +14,11 @@ from selector.policies.linear import Linear
 class LinUCB(Linear, frozen=True, kw_only=True, tag="linucb"):
     """Asks the model with the greatest theta^T x + alpha sqrt(x^T A^-1 x), ties broken evenly.
 
-    The greater `alpha`, the more it explores. The published rule is `drift = 0, exploration = 0, unasked = false`.
+    The greater `alpha`, the more it explores. The published rule is `drifts = [0], exploration = 0, unasked = false`.
 
     Li, Chu, Langford, Schapire: A contextual-bandit approach to personalized news article recommendation (WWW 2010),
     algorithm 1, of disjoint models. With `discount`: Russac, Vernade, Cappe: Weighted linear bandits for
-    non-stationary environments (NeurIPS 2019). The random walk is West & Harrison's: Bayesian Forecasting and Dynamic
-    Models (1997), section 4.
+    non-stationary environments (NeurIPS 2019).
 
     >>> from random import Random
     >>> from selector.decisions import Query

@@ -43,20 +43,20 @@ class Regressions:
         return Regressions(self.ridge, theta, inverse, self.turn)
 
     def expect(self, x: Array) -> tuple[Array, Array]:
-        """theta^T x and sqrt(x^T A^-1 x) of each model."""
-        return self.theta @ x, np.sqrt(np.maximum((self.inverse @ x) @ x, 0.0))
+        """theta^T x and x^T A^-1 x of each model."""
+        return self.theta @ x, np.maximum((self.inverse @ x) @ x, 0.0)
 
-    def learn(self, i: int, x: Array, reward: float, precision: float = 1.0) -> None:
-        """A += precision x x^T and b += precision r x for model i, in place (Sherman & Morrison 1950)."""
+    def learn(self, i: int, x: Array, reward: float, precision: float = 1.0) -> tuple[float, float]:
+        """A += precision x x^T and b += precision r x for model i, in place (Sherman & Morrison 1950).
+
+        What was left of the reward, r - theta^T x, and x^T A^-1 x, both as they were before.
+        """
         direction = self.inverse[i] @ x
-        variance = 1.0 / precision + max(0.0, float(direction @ x))
-        self.theta[i] += direction * ((reward - float(self.theta[i] @ x)) / variance)
-        self.inverse[i] -= np.multiply.outer(direction, direction / variance)
-
-    def drift(self, variance: float) -> None:
-        """The level of each model, theta_0, may have moved by so much, but is never less known than at first."""
-        known = 1.0 - self.inverse[:, 0, 0] * self.ridge
-        self.inverse[:, 0, 0] += variance * np.maximum(0.0, known)
+        variance, residual = max(0.0, float(direction @ x)), reward - float(self.theta[i] @ x)
+        total = 1.0 / precision + variance
+        self.theta[i] += direction * (residual / total)
+        self.inverse[i] -= np.multiply.outer(direction, direction) / total
+        return residual, variance
 
     def fade(self, discount: float) -> None:
         """A <- discount A + (1 - discount) ridge I, and b so that theta tends to where it began, in place.
