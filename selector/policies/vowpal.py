@@ -22,10 +22,11 @@ class Vowpal(Single[VowpalState], frozen=True, kw_only=True, tag="vowpal"):
 
     `exploration` is how: by inverse gap weighting (`squarecb`), by a cover of policies that differ (`cover`), by
     policies that each saw another sample (`bag`), or the model whose loss may be the least (`regcb`). `policies` is the
-    number of them in a cover or a bag. In squarecb gamma = `gamma_scale` * n ** `gamma_exponent` after n
-    feedbacks: the greater, the less it explores. `learning_rate` is the linear models'.
+    number of them in a cover or a bag; `psi` is what those of a cover are paid for being different. In squarecb
+    gamma = `gamma_scale` * n ** `gamma_exponent` after n feedbacks: the greater, the less it explores.
+    `learning_rate` is the linear models'.
 
-    Probabilities are as Vowpal Wabbit gives them: those of regcb are 1 and 0, and in a bag none but the models that
+    Probabilities are as Vowpal Wabbit gives them: those of regcb are 0 or, among the best, equal, and in a bag none but the models that
     some policy prefers are asked. One state serves all users: the user is a feature. A model that joins is known by
     `Query.about`, and a new version also by the versions before it.
 
@@ -52,6 +53,7 @@ class Vowpal(Single[VowpalState], frozen=True, kw_only=True, tag="vowpal"):
 
     exploration: Literal["squarecb", "cover", "bag", "regcb"] = "squarecb"
     policies: Annotated[int, Meta(ge=1, le=100)] = 5
+    psi: Annotated[float, Meta(ge=0)] = 0.1
     learning_rate: Annotated[float, Meta(gt=0)] = 0.5
     gamma_scale: Annotated[float, Meta(gt=0)] = 10.0
     gamma_exponent: Annotated[float, Meta(ge=0)] = 0.5
@@ -98,7 +100,7 @@ class Vowpal(Single[VowpalState], frozen=True, kw_only=True, tag="vowpal"):
         gamma = ["--gamma_scale", repr(self.gamma_scale), "--gamma_exponent", repr(self.gamma_exponent)]
         explore = {
             "squarecb": ["--squarecb", *gamma],
-            "cover": ["--cover", str(self.policies)],
+            "cover": ["--cover", str(self.policies), "--psi", repr(self.psi)],
             "bag": ["--bag", str(self.policies)],
             "regcb": ["--regcbopt"],
         }[self.exploration]

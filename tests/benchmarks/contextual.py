@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
-from time import perf_counter
+from time import process_time
 from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
@@ -43,9 +43,9 @@ POLICIES: tuple[Policy[Any], ...] = (
     Vowpal(exploration="bag", save_every=NEVER),
 )
 HELP = """\
-Prints the progressive loss of each policy and the microseconds of one decision and its feedback. Each run of Vowpal
-Wabbit is repeated by `python -m vowpalwabbit -d FILE` on the same examples: exits with 1 when a probability or
-the average loss differs by more than 1e-6, or when the best linear policy is behind the best of Vowpal Wabbit. The
+Prints the progressive loss of each policy and the processor's microseconds for a decision and its feedback. Each run
+of Vowpal Wabbit is repeated by `python -m vowpalwabbit -d FILE` on the same examples: exits with 1 when a probability
+or the average loss differs by more than 1e-6, or when the best linear policy is behind the best of Vowpal Wabbit. The
 program saves only the first policy's normalizer, so a cover and a bag are as it would have them only if nothing is
 saved on the way: a second run of each.
 
@@ -126,10 +126,10 @@ def play(policy: Policy[Any], rows: Sequence[Row], seed: int = 1) -> Run:
         query = Query(i, models, row.user, row.features)
         if isinstance(policy, Vowpal):
             run.chances.append(list(policy.chances(learner.state, query)))
-        started = perf_counter()
+        started = process_time()
         decision = decide(policy, learner.state, query, said, rng)
         learner.fold(Entry(i + 1, "", None, 0.0, Feedback((i,), row.label), (decision,)))
-        spent += perf_counter() - started
+        spent += process_time() - started
         [selection], loss = decision.selections, float(decision.answer.output != row.label)
         wrong += int(loss)
         if isinstance(policy, Vowpal):
