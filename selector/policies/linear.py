@@ -63,10 +63,10 @@ class Linear(Single[LinearState], frozen=True, kw_only=True):
         return self._chances(state, query.available, state.features.vector(query))
 
     def _chances(self, state: LinearState, models: tuple[str, ...], x: Array) -> list[float]:
-        state = state.of(models)
-        chances = self.preferences(*state.expect(x))
+        means, widths, heard = state.expect(models, x)
+        chances = self.preferences(means, widths)
         share = max(0.0, self.exploration / max(1, len(models)) - state.spared)
-        floors = [2.0 * share if 2.0 * share * (state.clock - last) > 1.0 else 0.0 for last in state.heard]
+        floors = [2.0 * share if 2.0 * share * (state.clock - last) > 1.0 else 0.0 for last in heard]
         rest = 1.0 - sum(floors)
         return [floor + rest * chance for floor, chance in zip(floors, chances, strict=True)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 from msgspec import Struct
@@ -52,10 +53,6 @@ class LinearState:
         scales, turn = self.features.encoded(), self.regressions.turn
         return LinearRecord(self.tally, scales, theta, inverse, turn, self.levels, self.heard, self.clock, self.spared)
 
-    def of(self, models: tuple[str, ...]) -> LinearState:
-        """For reading: the state of these models, in this order; those that are not known begin now."""
-        return self if models == self.tally.models else self.with_models(models)
-
     def with_models(self, models: tuple[str, ...]) -> LinearState:
         """A copy of the state of these models, but for the features, which are shared."""
         known = {model: i for i, model in enumerate(self.tally.models)}
@@ -66,11 +63,21 @@ class LinearState:
         tally = Tally(models, list(counts), list(losses))
         return LinearState(tally, self.features, regressions, levels, heard, self.clock, self.spared)
 
-    def expect(self, x: Array) -> tuple[Array, Array]:
-        """The reward to be expected of each model, and its deviation in units of the noise's."""
+    def expect(self, models: tuple[str, ...], x: Array) -> tuple[Array, Array, list[float]]:
+        """Of each of `models`: the reward to be expected, its deviation in units of the noise's, and `heard`.
+
+        Models that are not known begin now.
+        """
         means, variances = self.regressions.expect(x)
-        best = self.levels.best
-        return means + self.levels.levels[best], np.sqrt(variances + self.levels.variances[best])
+        best, heard = self.levels.best, self.heard
+        means, deviations = means + self.levels.levels[best], np.sqrt(variances + self.levels.variances[best])
+        if models != self.tally.models:
+            known = {model: i for i, model in enumerate(self.tally.models)}
+            rows = [known.get(model, len(known)) for model in models]
+            mean, variance = self.regressions.prior(x)
+            means, deviations = np.append(means, mean)[rows], np.append(deviations, sqrt(variance))[rows]
+            heard = [[*heard, self.clock][row] for row in rows]
+        return means, deviations, heard
 
     def learn(self, i: int, x: Array, reward: float) -> None:
         """The reward of one model, in place."""

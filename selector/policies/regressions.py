@@ -46,6 +46,10 @@ class Regressions:
         """theta^T x and x^T A^-1 x of each model."""
         return self.theta @ x, np.maximum((self.inverse @ x) @ x, 0.0)
 
+    def prior(self, x: Array) -> tuple[float, float]:
+        """The same of a model that begins."""
+        return _PRIOR_REWARD * float(x[0]), float(x @ x) / self.ridge
+
     def learn(self, i: int, x: Array, reward: float, precision: float = 1.0) -> tuple[float, float]:
         """A += precision x x^T and b += precision r x for model i, in place (Sherman & Morrison 1950).
 

@@ -26,8 +26,8 @@ class Vowpal(Single[VowpalState], frozen=True, kw_only=True, tag="vowpal"):
     gamma = `gamma_scale` * n ** `gamma_exponent` after n feedbacks: the greater, the less it explores.
     `learning_rate` is the linear models'.
 
-    Probabilities are as Vowpal Wabbit gives them: those of regcb are 0 or, among the best, equal, and in a bag none but the models that
-    some policy prefers are asked. One state serves all users: the user is a feature. A model that joins is known by
+    Probabilities are as Vowpal Wabbit gives them: regcb asks the best, or any of equals, and a bag none but the models
+    that some of its policies prefer. One state serves all users: the user is a feature. A model that joins is known by
     `Query.about`, and a new version also by the versions before it.
 
     At each `save_every` feedbacks what was learned is saved as bytes. From these squarecb and regcb go on as if nothing

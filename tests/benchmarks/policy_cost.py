@@ -11,7 +11,19 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from selector import UCB1, Ensemble, EpsilonGreedy, Exp3, Exp4, MajorityVote, Static, Thompson, Vowpal
+from selector import (
+    UCB1,
+    Ensemble,
+    EpsilonGreedy,
+    Exp3,
+    Exp4,
+    LinearThompson,
+    LinUCB,
+    MajorityVote,
+    Static,
+    Thompson,
+    Vowpal,
+)
 from selector.decisions import Decision, Prediction, Query
 from selector.policy import Policy
 
@@ -67,6 +79,8 @@ def main() -> None:
         Exp4(),
         MajorityVote(),
         Ensemble(),
+        LinUCB(),
+        LinearThompson(),
         Vowpal(),
     )
     for policy in policies:
