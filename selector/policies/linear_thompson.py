@@ -35,7 +35,7 @@ class LinearThompson(Linear, frozen=True, kw_only=True, tag="linear_thompson"):
     Selection(models=('cnn',), probability=0.5)
     """
 
-    scale: Annotated[float, Meta(gt=0)] = 0.1
+    scale: Annotated[float, Meta(gt=0)] = 0.2
 
     def preferences(self, means: Array, widths: Array) -> Sequence[float]:
         return chances_of_greatest(means.tolist(), np.maximum(_LEAST, self.scale * widths).tolist())
