@@ -4,6 +4,8 @@ from selector.policies.ensemble import Ensemble
 from selector.policies.epsilon_greedy import EpsilonGreedy
 from selector.policies.exp3 import Exp3
 from selector.policies.exp4 import Exp4
+from selector.policies.linear_thompson import LinearThompson
+from selector.policies.linucb import LinUCB
 from selector.policies.majority_vote import MajorityVote
 from selector.policies.static import Static
 from selector.policies.thompson import Thompson
@@ -11,7 +13,20 @@ from selector.policies.track_and_stop import TrackAndStop
 from selector.policies.ucb1 import UCB1
 from selector.policies.vowpal import Vowpal
 
-AnyPolicy = Static | EpsilonGreedy | UCB1 | Thompson | TrackAndStop | Exp3 | Exp4 | MajorityVote | Ensemble | Vowpal
+AnyPolicy = (
+    Static
+    | EpsilonGreedy
+    | UCB1
+    | Thompson
+    | TrackAndStop
+    | Exp3
+    | Exp4
+    | MajorityVote
+    | Ensemble
+    | LinUCB
+    | LinearThompson
+    | Vowpal
+)
 
 __all__ = [
     "UCB1",
@@ -20,6 +35,8 @@ __all__ = [
     "EpsilonGreedy",
     "Exp3",
     "Exp4",
+    "LinUCB",
+    "LinearThompson",
     "MajorityVote",
     "Static",
     "Thompson",
