@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from math import hypot
+from math import erfc, hypot, sqrt
 from typing import Any
 
 import numpy as np
@@ -36,19 +36,31 @@ def chances_of_best(posteriors: Sequence[tuple[float, float]]) -> list[float]:
 def chances_of_greatest(means: Sequence[float], deviations: Sequence[float]) -> list[float]:
     """P(i is greatest) for independent normal scores; they sum to 1. Two have a closed form.
 
-    More by the quadrature of `chances_of_best`; deviations must be positive.
+    More by the quadrature of `chances_of_best`; deviations must be positive. A score that ends where another begins,
+    both ten deviations from their means, has no chance.
     """
+    scores = list(zip(means, deviations, strict=True))
+    start = max((mean - _REACH * deviation for mean, deviation in scores), default=0.0)
+    rivals = [i for i, (mean, deviation) in enumerate(scores) if mean + _REACH * deviation > start]
+    chances = [0.0] * len(scores)
+    for i, chance in zip(rivals, _chances_of_rivals([scores[i] for i in rivals]), strict=True):
+        chances[i] = chance
+    return chances
+
+
+def _chances_of_rivals(scores: Sequence[tuple[float, float]]) -> list[float]:
+    if len(scores) < 2:
+        return [1.0] * len(scores)
+    if len(scores) == 2:
+        (mean, deviation), (other_mean, other_deviation) = scores
+        z = (mean - other_mean) / hypot(deviation, other_deviation)
+        return [erfc(-z / sqrt(2.0)) / 2.0, erfc(z / sqrt(2.0)) / 2.0]
     from scipy.special import ndtr
 
-    if len(means) < 2:
-        return [1.0] * len(means)
-    if len(means) == 2:
-        first = float(ndtr((means[0] - means[1]) / hypot(*deviations)))
-        return [first, 1.0 - first]
-    middle, deviation = (np.array(column)[:, np.newaxis] for column in (means, deviations))
-    t, weights = _nodes(_edges(middle, deviation))
-    z = (t - middle) / deviation
-    return _normalized(np.exp(-z * z / 2) / deviation, ndtr(z), weights)
+    middle, deviations = (np.array(column)[:, np.newaxis] for column in zip(*scores, strict=True))
+    t, weights = _nodes(_edges(middle, deviations))
+    z = (t - middle) / deviations
+    return _normalized(np.exp(-z * z / 2) / deviations, ndtr(z), weights)
 
 
 def _normalized(densities: Array, below: Array, weights: Array) -> list[float]:

@@ -92,7 +92,7 @@ class Linear(Single[LinearState], frozen=True, kw_only=True):
         for model, loss in scores:
             state.learn(state.tally.models.index(model), x, 1.0 - loss)
 
-    def blend(self, population: LinearState, own: LinearState) -> LinearState:
+    def blend(self, population: LinearState, own: LinearState, strength: float) -> LinearState:
         return population
 
     def describe(self, state: LinearState) -> dict[str, dict[str, float]]:
