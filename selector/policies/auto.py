@@ -96,7 +96,7 @@ class Auto(Policy[AutoState], frozen=True, kw_only=True, tag="auto"):
 
     def combine(self, state: AutoState, query: Query, selections: Selections, predictions: Predictions) -> Answer:
         if self.asks == "one":
-            return onlyanswer_of(selections, predictions)
+            return only_answer(selections, predictions)
         weights = state.weights.of(state.weights.tally.models)
         answers = [
             answer_of(policy, s, query, selections, predictions)
