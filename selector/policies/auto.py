@@ -15,7 +15,7 @@ from selector.policies.ensemble import Ensemble
 from selector.policies.exp4 import Exp4
 from selector.policies.linear_thompson import LinearThompson
 from selector.policies.linucb import LinUCB
-from selector.policies.single import Single, asked, draw
+from selector.policies.single import Single, asked, draw, only_answer
 from selector.policies.tally import Tally
 from selector.policies.thompson import Thompson
 from selector.policies.vote import everyone
