@@ -3,6 +3,7 @@
 from selector.policies import (
     UCB1,
     AnyPolicy,
+    Auto,
     Ensemble,
     EpsilonGreedy,
     Exp3,
@@ -19,6 +20,7 @@ from selector.policies import (
 __all__ = [
     "UCB1",
     "AnyPolicy",
+    "Auto",
     "Ensemble",
     "EpsilonGreedy",
     "Exp3",

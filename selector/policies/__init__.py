@@ -1,5 +1,6 @@
 """All policies, by name."""
 
+from selector.policies.auto import Auto
 from selector.policies.ensemble import Ensemble
 from selector.policies.epsilon_greedy import EpsilonGreedy
 from selector.policies.exp3 import Exp3
@@ -26,11 +27,13 @@ AnyPolicy = (
     | LinUCB
     | LinearThompson
     | Vowpal
+    | Auto
 )
 
 __all__ = [
     "UCB1",
     "AnyPolicy",
+    "Auto",
     "Ensemble",
     "EpsilonGreedy",
     "Exp3",

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, get_args
 
 from scipy.stats import binom
 
-from selector import AnyPolicy, LinearThompson, LinUCB, Vowpal
+from selector import AnyPolicy, Auto, LinearThompson, LinUCB, Vowpal
 from selector.decisions import Decision, Feedback, Prediction, Query
 from selector.losses import Absolute, ZeroOne, losses_of
 from selector.policy import Policy
@@ -35,6 +35,7 @@ POLICIES: list[Policy[Any]] = [
     for task in ("classification", "regression")
 ]
 POLICIES += [
+    Auto(asks="one"),
     Vowpal(exploration="cover"),
     Vowpal(exploration="bag"),
     Vowpal(exploration="regcb"),
@@ -50,6 +51,8 @@ def title(policy: Policy[Any]) -> str:
     told = [policy.name, policy.task]
     if isinstance(policy, Vowpal):
         told.append(policy.exploration)
+    if isinstance(policy, Auto):
+        told.append(policy.asks)
     return "-".join(told)
 
 
