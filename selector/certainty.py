@@ -54,7 +54,7 @@ class Certainty(Struct, frozen=True, kw_only=True):
         return record
 
     def describe(self, record: Record) -> dict[str, float | None]:
-        """For people: `sure_from` is the confidence from which answers are sure (None: not known yet), tested on
+        """For people: `sure_from` is the confidence from which answers are sure (None: not known yet), after a test on
         `labels` answers that had it, of which `errors` were wrong; `typical_error` is the mean residual of numbers.
         """
         known: dict[str, float | None] = {}

@@ -1,65 +1,69 @@
-"""From a target error to a threshold on confidence: which answers may be called sure, tested on what came true."""
+"""From a target error to a threshold on confidence: which answers may be called sure, kept honest by what came true."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from itertools import groupby
 from math import exp, log
 from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
 LEVELS = tuple(1.0 / (1.0 + exp(-x / 10)) for x in range(-20, 91))
-"""Levels of confidence that are tested: from .12 to .9999, even in log odds."""
+"""Levels of confidence: from .12 to .9999, even in log odds."""
 
-_RATES = (0.2, 0.45, 0.65, 0.78, 0.87, 0.94)  # alternatives to the target error, as parts of it
-_WARM_UP = 100  # confidences seen before a first level is chosen
-_PATIENCE = 2000.0  # labels at or above a first level before another one is tried
-_FIRST_TRY = 0.8  # the part of delta for the first; each later one gets this part of what is left
-_RISE = 2.0  # the error among sure answers that must not stay unseen, over the target
-_ALARM = 8.0  # nats of evidence for it
-_LATELY = 150.0  # sure answers that are "lately"
-_HIGH, _LOW = 0.95, 0.8  # their mean doubt, over the target: above, the guard rises; below, it sinks
+_NEVER = len(LEVELS)
+_WINDOW = 400  # confidences seen last
+_EVERY = 20  # labels after which the level is found anew
+_AIM = 0.95  # of the target error, what the account allows each sure answer
+_LEAST, _USUAL, _MOST = -12.0, -5.0, 8.0  # errors on the account: kept at most, usual, endured at most
+_HALF = 20.0  # errors beyond the usual for which claims may be but half as much
+_RATES = (0.2, 0.45, 0.65, 0.78, 0.87, 0.94)  # alternatives to the gross error, as parts of it
+_ALARM = 8.0  # nats of evidence that sure answers err grossly
+_DOUBT, _DEBT = 1.5, 6.0  # what is left of trust after a restart, and the account
+_FORGIVE = 1.05  # by which trust grows back while the account is full
 
 
 class Trial(Struct, array_like=True):
-    """What has been tested since the last restart.
+    """What has come of answers since the last restart.
 
-    `level` is the lowest certified (past the last: none); `first` the one tested first (-1: not chosen yet). `counts`
-    are labels and errors by level of confidence, `tested` those at or above the level that is tested now. `recent`
-    are the confidences from which the first level is chosen. `alarm` is the evidence, in nats, that sure answers have
-    become worse. Below `guard` no answer is sure; `sure` answers have been given since it moved, `lately` is their mean
-    doubt of late.
+    `recent` are the confidences seen last, the oldest at `oldest` once they are as many as the window holds. `level` is
+    the lowest that is sure, once the test is `passed`, for which `tested` are labels and errors. `trust` is how far
+    claims are believed. `account` sums error less allowance over the sure answers since; `alarm` is the
+    evidence, in nats, that they err grossly.
     """
 
-    level: int = len(LEVELS)
-    first: int = -1
-    tries: int = 0
-    counts: list[list[float]] = field(default_factory=lambda: [[0.0, 0.0] for _ in LEVELS])
-    tested: list[float] = field(default_factory=lambda: [0.0, 0.0])
     recent: list[float] = []
+    oldest: int = 0
+    seen: int = 0
+    level: int = _NEVER
+    trust: float = 1.0
+    tested: list[float] = field(default_factory=lambda: [0.0, 0.0])
+    passed: bool = False
+    account: float = 0.0
     alarm: float = 0.0
-    guard: int = -1
-    sure: float = 0.0
-    lately: float = 0.0
 
 
 class Threshold(Struct, frozen=True, kw_only=True):
-    """Sure are answers at or above the lowest level of confidence that is certified to err at most by `target_error`.
+    """Of the answers marked sure at most the part `target_error` is wrong.
 
-    Learn-then-test: "answers at or above this level err more often than the target a" is tested level by level,
-    downwards, each level only once the one above has been certified; so until a restart the chance that a level is
-    ever in use that errs more often is at most `delta`, however often one looks. The test is a mixture of likelihood
-    ratios, mean_j r_j^k ((1 - r_j a) / (1 - a))^(n - k) for n labels and k errors: a supermartingale if the error is
-    a or more, so it ever reaches 1 / delta with probability delta at most. Labels may be missing at random. The first
-    level is chosen by confidences alone, as the one whose test ends soonest if they are calibrated.
+    Sure are answers from a level of confidence on: the lowest at which the answers of late claim no more doubt, on
+    average, than is allowed, about the target a. Claims are tested, and kept in check:
 
-    When errors among sure answers have become more than the target (CUSUM), everything is tested anew, and no answer is
-    sure until then. When only their confidences have become lower, so that they no longer claim the target on average,
-    the threshold rises until they do.
+    - Before any answer is sure, "answers from this level on err as often as b = (1 + trust) a" must have been
+      rejected, by a mixture of likelihood ratios, mean_j r_j^k ((1 - r_j b) / (1 - b))^(n - k) for n labels and k
+      errors: a supermartingale if it is true, though the level moves, for it moves by confidences alone; so at
+      most with probability `delta` is it ever rejected wrongly, however often one looks (learn then test).
+    - Each labelled sure answer adds its error less .95 a to an account, and the more is on it the less doubt is
+      allowed: what was saved is spent, what was overdrawn is saved. When it reaches 8, or a CUSUM finds that sure
+      answers err twice as often as they may, all is tested anew, with less trust.
 
-    Angelopoulos, Bates, Candes, Jordan, Lei: Learn then test (2021), fixed sequence testing; Ramdas, Grunwald, Vovk,
-    Shafer: Game-theoretic statistics and safe anytime-valid inference (2023).
+    So of n labelled sure answers since a restart at most .95 a n + 9 were wrong, at any time and for any sequence:
+    under drift, and whatever confidence is worth. Labels may be missing at random: others then err as often.
+
+    Angelopoulos, Bates, Candes, Jordan, Lei: Learn then test (2021); Ramdas, Grunwald, Vovk, Shafer: Game-theoretic
+    statistics and safe anytime-valid inference (2023); Gibbs, Candes: Adaptive conformal inference under distribution
+    shift (NeurIPS 2021), for control by what came true.
     """
 
     target_error: Annotated[float, Meta(gt=0, lt=1)]
@@ -67,84 +71,54 @@ class Threshold(Struct, frozen=True, kw_only=True):
 
     def sure(self, trial: Trial, confidence: float | None) -> bool:
         """Whether an answer of this confidence may be called sure."""
-        return confidence is not None and level_of(confidence) >= max(trial.level, trial.guard)
+        return trial.passed and confidence is not None and level_of(confidence) >= trial.level
 
     def confidence(self, trial: Trial) -> float | None:
         """The least confidence of sure answers; None while none is sure."""
-        level = max(trial.level, trial.guard)
-        return LEVELS[level] if level < len(LEVELS) else None
+        return LEVELS[trial.level] if trial.passed and trial.level < _NEVER else None
 
     def observe(self, trial: Trial, confidence: float, wrong: bool) -> Trial:
-        """One label, in place; returns the trial to go on with: a new one if sure answers have become worse."""
-        level = level_of(confidence)
-        if level >= max(trial.level, trial.guard):
-            if self._is_worse(trial, wrong):
-                return Trial()
-            self._watch(trial, 1.0 - confidence)
-        if trial.first < 0:
-            self._warm_up(trial, confidence)
-            return trial
-        if level >= 0:
-            _add(trial.counts[level], wrong)
-        if level >= _next(trial) >= 0:
-            _add(trial.tested, wrong)
-            self._test(trial)
+        """One label, in place; returns the trial to go on with: a new one if sure answers cannot be vouched for."""
+        if self.sure(trial, confidence) and not self._book(trial, wrong):
+            return Trial(trial.recent, trial.oldest, trial.seen, trust=trial.trust / _DOUBT, account=_DEBT)
+        _remember(trial, confidence)
+        if trial.seen % _EVERY == 0 and trial.seen >= _WINDOW // 8:
+            trial.level = self._level(trial)
+        if not trial.passed and level_of(confidence) >= trial.level:
+            trial.tested[0] += 1.0
+            trial.tested[1] += wrong
+            trial.passed = self._evidence(trial) >= -log(self.delta)
         return trial
 
-    def _warm_up(self, trial: Trial, confidence: float) -> None:
-        trial.recent.append(confidence)
-        if len(trial.recent) >= _WARM_UP:
-            trial.first = self._first(sorted(trial.recent, reverse=True))
-            trial.recent = []
+    def _gross(self, trust: float) -> float:
+        return min((1.0 + trust) * self.target_error, (1.0 + self.target_error) / 2.0)
 
-    def _first(self, confidences: Sequence[float]) -> int:
-        """The level whose test should end soonest, by confidences sorted downwards; -1 if all are too low."""
-        best, first, doubt = 0.0, -1, 0.0
-        for n, confidence in enumerate(confidences, 1):
-            doubt += 1.0 - confidence
-            gain = n * _divergence(max(doubt / n, 1e-9), self.target_error)
-            if gain > best:
-                best, first = gain, max(0, level_of(confidence))
-        return first
+    def _book(self, trial: Trial, wrong: bool) -> bool:
+        """A sure answer was right or wrong: whether the account, and the alarm, can bear that."""
+        trial.account = trial.account + wrong - _AIM * self.target_error
+        if trial.account < _LEAST:
+            trial.account, trial.trust = _LEAST, min(1.0, _FORGIVE * trial.trust)
+        a, b = self.target_error, self._gross(1.0)
+        trial.alarm = max(0.0, trial.alarm + log(b / a if wrong else (1.0 - b) / (1.0 - a)))
+        return trial.account < _MOST and trial.alarm < _ALARM
 
-    def _test(self, trial: Trial) -> None:
-        """Certify levels as long as the evidence suffices; give up a first level that has had its time.
+    def _level(self, trial: Trial) -> int:
+        """The lowest level whose answers of late claim no more doubt than allowed, on average; past all if none."""
+        allowed = trial.trust * self.target_error * 0.5 ** ((trial.account - _USUAL) / _HALF)
+        doubt, n, found = 0.0, 0, _NEVER
+        for level, answers in groupby(sorted(trial.recent, reverse=True), level_of):
+            doubts = [1.0 - confidence for confidence in answers]
+            doubt, n = doubt + sum(doubts), n + len(doubts)
+            if level >= 0 and doubt <= allowed * n:
+                found = level
+        return found
 
-        No level is certified below the least confident answer seen: of such answers nothing is known.
-        """
-        needed = -log(self.delta * _FIRST_TRY * (1.0 - _FIRST_TRY) ** trial.tries)
-        while _lowest(trial) <= _next(trial) and self._evidence(*trial.tested) >= needed:
-            trial.level = _next(trial)
-            if trial.level > 0:
-                labels, errors = trial.counts[trial.level - 1]
-                trial.tested = [trial.tested[0] + labels, trial.tested[1] + errors]
-        if trial.level > trial.first and trial.tested[0] >= _PATIENCE:
-            trial.first, trial.tries = -1, trial.tries + 1
-            trial.counts, trial.tested = Trial().counts, [0.0, 0.0]
-
-    def _evidence(self, labels: float, errors: float) -> float:
-        """Nats against "the error is above the target"."""
-        a = self.target_error
-        logs = [errors * log(r) + (labels - errors) * log((1.0 - r * a) / (1.0 - a)) for r in _RATES]
+    def _evidence(self, trial: Trial) -> float:
+        """Nats against "the error is gross"."""
+        (labels, errors), b = trial.tested, self._gross(trial.trust)
+        logs = [errors * log(r) + (labels - errors) * log((1.0 - r * b) / (1.0 - b)) for r in _RATES]
         top = max(logs)
         return top + log(sum([exp(x - top) for x in logs]) / len(logs))
-
-    def _watch(self, trial: Trial, doubt: float) -> None:
-        """Move the guard so that sure answers of late claim the target, for what was certified held for others."""
-        trial.sure += 1.0
-        trial.lately += (doubt - trial.lately) / min(trial.sure, _LATELY)
-        if trial.sure < _LATELY:
-            return
-        if trial.lately > _HIGH * self.target_error:
-            trial.guard, trial.sure = max(trial.guard, trial.level) + 1, 0.0
-        elif trial.lately < _LOW * self.target_error and trial.guard >= trial.level:
-            trial.guard, trial.sure = trial.guard - 1, 0.0
-
-    def _is_worse(self, trial: Trial, wrong: bool) -> bool:
-        risen = min(_RISE * self.target_error, (1.0 + self.target_error) / 2)
-        ratio = risen / self.target_error if wrong else (1.0 - risen) / (1.0 - self.target_error)
-        trial.alarm = max(0.0, trial.alarm + log(ratio))
-        return trial.alarm >= _ALARM
 
 
 def level_of(confidence: float) -> int:
@@ -152,21 +126,10 @@ def level_of(confidence: float) -> int:
     return bisect_right(LEVELS, confidence) - 1
 
 
-def _next(trial: Trial) -> int:
-    """The level that is tested now; -1 if all are certified."""
-    return min(trial.first, trial.level - 1)
-
-
-def _lowest(trial: Trial) -> int:
-    """The lowest level at which there is a label."""
-    return next((level for level, (labels, _) in enumerate(trial.counts) if labels), len(LEVELS))
-
-
-def _divergence(p: float, q: float) -> float:
-    """Nats a label by which a rate p < q is told from q; 0 for other rates."""
-    return p * log(p / q) + (1.0 - p) * log((1.0 - p) / (1.0 - q)) if p < q else 0.0
-
-
-def _add(counts: list[float], wrong: bool) -> None:
-    counts[0] += 1.0
-    counts[1] += wrong
+def _remember(trial: Trial, confidence: float) -> None:
+    trial.seen += 1
+    if len(trial.recent) < _WINDOW:
+        trial.recent.append(confidence)
+    else:
+        trial.recent[trial.oldest] = confidence
+        trial.oldest = (trial.oldest + 1) % _WINDOW
