@@ -37,6 +37,7 @@ class Vowpal(Single[VowpalState], frozen=True, kw_only=True, tag="vowpal"):
     state_type: ClassVar[type] = Learned
     learns_from: ClassVar[LearnsFrom] = "reward"
     per_user: ClassVar[bool] = False
+    contextual: ClassVar[bool] = True
 
     learning_rate: Annotated[float, Meta(gt=0)] = 0.5
     gamma_scale: Annotated[float, Meta(gt=0)] = 10.0

@@ -1,0 +1,148 @@
+"""From sums to estimates: values, intervals, warnings, differences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from selector.replay import anytime, caveats
+from selector.replay.bootstrap import Distribution, Resamples, Sums, distribution
+from selector.replay.comparison import differences
+from selector.replay.errors import InvalidCandidate
+from selector.replay.estimators import ESTIMATORS, Estimator
+from selector.replay.evaluation import Estimate, Evaluation
+from selector.replay.learning import Rejection
+from selector.replay.survey import Survey
+from selector.replay.tally import Readings, Tally, bounds_of
+
+LOGGED = "(logged)"
+"""The logging policy among the candidates."""
+_LEARNING = ("dr", "dros", "sndr", "ips", "snips", "replay")  # valid where the candidate changes as it goes
+_FEW = 30  # effective decisions, and groups, below which the bootstrap is not trusted
+_SKEWED = 0.2  # skewness of an estimate's distribution from which it is not
+
+
+class _Candidate(Struct, frozen=True):
+    """One candidate's sums by group, their resampled totals, and its estimates so far."""
+
+    name: str
+    tally: Tally
+    sums: Sums
+    totals: Sums
+    index: int
+    learner: Rejection | None
+
+    def distribution(self, estimator: Estimator) -> Distribution:
+        return distribution(estimator.value, self.sums, self.totals)
+
+
+def judge(
+    survey: Survey,
+    readings: Readings,
+    names: Sequence[str],
+    confidence: float,
+    seed: int,
+    learners: Mapping[str, Rejection],
+) -> Evaluation:
+    """All estimates, in the order of `names` for each candidate."""
+    candidates = _candidates(readings, learners, seed)
+    some = candidates[0]
+    logged = some.distribution(Estimator("rewards"))
+    rows, best = [], {}
+    for candidate in candidates:
+        applicable = _applicable(candidate, names)
+        known = {name: candidate.distribution(ESTIMATORS[name]) for name in applicable}
+        best[candidate.name] = known[applicable[0]]
+        needed = caveats.more_decisions(best[candidate.name], logged, survey, confidence)
+        rows += [_estimate(candidate, name, each, survey, confidence, needed) for name, each in known.items()]
+    low, high = logged.interval(confidence)
+    what = Estimate(
+        candidate=LOGGED,
+        estimator="mean",
+        value=logged.value,
+        low=low,
+        high=high,
+        effective_sample_size=float(survey.decisions),
+        standard_error=logged.error,
+        decisions=survey.decisions,
+    )
+    pairs = differences({**best, LOGGED: logged}, confidence)
+    return Evaluation(rows, what, pairs, survey, readings)
+
+
+def _candidates(readings: Readings, learners: Mapping[str, Rejection], seed: int) -> list[_Candidate]:
+    found: list[_Candidate] = []
+    resamples: Resamples | None = None
+    for index, (name, tally) in enumerate(readings.tallies.items()):
+        sums = tally.grouped()
+        resamples = resamples or Resamples(len(sums["decisions"]), seed)
+        found.append(_Candidate(name, tally, sums, resamples.totals(sums), index, learners.get(name)))
+    return found
+
+
+def _applicable(candidate: _Candidate, names: Sequence[str]) -> list[str]:
+    if candidate.learner is None:
+        return list(names)
+    valid = [name for name in names if name in _LEARNING]
+    if not valid:
+        raise InvalidCandidate(f"candidate {candidate.name!r} learns; estimators for that: {', '.join(_LEARNING)}")
+    return valid
+
+
+def _estimate(
+    candidate: _Candidate, name: str, known: Distribution, survey: Survey, confidence: float, needed: int
+) -> Estimate:
+    tally, learner = candidate.tally, candidate.learner
+    uncovered = 0.0 if learner is not None else float(survey.uncovered[candidate.index])
+    effective = tally.total("accepted") if name == "replay" else caveats.effective(tally)
+    always = _anytime(tally, survey, confidence)
+    usual = known.interval(confidence)
+    trusted = _trusted(known, min(effective, len(known.jackknifed)))
+    low, high = usual if trusted else (min(usual[0], always[0]), max(usual[1], always[1]))
+    return Estimate(
+        candidate=candidate.name,
+        estimator=name,
+        value=known.value,
+        low=low,
+        high=high,
+        effective_sample_size=effective,
+        warnings=_warnings(candidate, name, survey, uncovered, needed, trusted=trusted),
+        interval="bootstrap" if trusted else "anytime",
+        standard_error=known.error,
+        bootstrap_low=usual[0],
+        bootstrap_high=usual[1],
+        anytime_low=always[0],
+        anytime_high=always[1],
+        evaluated="stationary" if learner is None else "learning",
+        decisions=survey.decisions if learner is None else learner.accepted,
+        largest_weight=tally.largest_weight,
+        uncovered=uncovered,
+        more_decisions=None if uncovered > 0 else needed,
+    )
+
+
+def _trusted(known: Distribution, effective: float) -> bool:
+    """Whether the bootstrap can be: not with few decisions, few groups, or a distribution far from normal."""
+    return effective >= _FEW and known.error > 0 and abs(known.skewness) <= _SKEWED
+
+
+def _anytime(tally: Tally, survey: Survey, confidence: float) -> tuple[float, float]:
+    bottom, top = bounds_of(survey)
+    low, high = anytime.interval(tally.gains, tally.shortfalls, confidence, survey.decisions)
+    return bottom + (top - bottom) * low, bottom + (top - bottom) * high
+
+
+def _warnings(
+    candidate: _Candidate, name: str, survey: Survey, uncovered: float, needed: int, *, trusted: bool
+) -> tuple[str, ...]:
+    said = caveats.about_log(survey) + caveats.about_candidate(candidate.tally, survey, uncovered)
+    if name == "replay":
+        said += caveats.about_replay(candidate.tally, survey, learns=candidate.learner is not None)
+    if candidate.learner is not None:
+        said.append(f"it learns: from {candidate.learner.accepted} decisions, those that it might have made itself")
+    if not trusted:
+        said.append("too few or too uneven decisions for the bootstrap: the interval is the one that holds at any time")
+    if needed and uncovered == 0:
+        said.append(f"the log cannot tell it from the logging policy: about {needed:,} more decisions are needed")
+    return tuple(said)
