@@ -5,6 +5,7 @@ from selector.replay.estimators import DEFAULT, ESTIMATORS
 from selector.replay.evaluation import Difference, Estimate, Evaluation
 from selector.replay.evaluator import evaluate, evaluate_source
 from selector.replay.logged import LoggedDecisions
+from selector.replay.simulation import simulate
 
 __all__ = [
     "DEFAULT",
@@ -17,4 +18,5 @@ __all__ = [
     "LoggedDecisions",
     "evaluate",
     "evaluate_source",
+    "simulate",
 ]

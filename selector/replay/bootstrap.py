@@ -54,7 +54,11 @@ class Distribution(Struct, frozen=True):
         return float(np.sum(away**3)) / spread if spread > 0 else 0.0
 
     def interval(self, confidence: float) -> tuple[float, float]:
-        """BCa (Efron 1987, eq. 2.3), widened as Student's t is against the normal's quantile."""
+        """BCa (Efron 1987, eq. 2.3), widened as Student's t is against the normal, and for skewness.
+
+        A skewed sample has seen too little of its longer tail, so alpha is divided by 1 + 8 |skewness|.
+        """
+        confidence = 1.0 - (1.0 - confidence) / (1.0 + 8.0 * abs(self.skewness))
         draws = np.sort(self.resampled[np.isfinite(self.resampled)])
         if len(draws) == 0 or draws[0] == draws[-1]:
             return self.value, self.value

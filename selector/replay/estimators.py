@@ -16,12 +16,14 @@ DEFAULT = "dros"
 class Estimator(Struct, frozen=True):
     """value = (base / decisions) + numerator / denominator, each the name of a sum over the log.
 
-    `takes_model`: whether a model of rewards is needed.
+    `interval_of` names the estimator whose interval it has: a biased one has that of its unbiased counterpart, for an
+    interval is about the candidate's value.
     """
 
     numerator: str
     denominator: str = "decisions"
     base: str | None = None
+    interval_of: str | None = None
 
     @property
     def takes_model(self) -> bool:
@@ -36,15 +38,15 @@ class Estimator(Struct, frozen=True):
 
 
 ESTIMATORS = {
-    "dros": Estimator("shrunk_residual", base="predicted"),
+    "dros": Estimator("shrunk_residual", base="predicted", interval_of="sndr"),
     "dr": Estimator("weighted_residual", base="predicted"),
     "sndr": Estimator("weighted_residual", "weights", "predicted"),
-    "switch": Estimator("switched_residual", base="predicted"),
-    "dm": Estimator("predicted"),
+    "switch": Estimator("switched_residual", base="predicted", interval_of="sndr"),
+    "dm": Estimator("predicted", interval_of="sndr"),
     "snips": Estimator("weighted_reward", "weights"),
     "ips": Estimator("weighted_reward"),
-    "clipped": Estimator("clipped_reward"),
-    "subgaussian": Estimator("smoothed_reward"),
+    "clipped": Estimator("clipped_reward", interval_of="ips"),
+    "subgaussian": Estimator("smoothed_reward", interval_of="ips"),
     "replay": Estimator("accepted_reward", "accepted"),
 }
 """By name, the default first.

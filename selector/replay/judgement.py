@@ -20,7 +20,8 @@ LOGGED = "(logged)"
 """The logging policy among the candidates."""
 _LEARNING = ("dr", "dros", "sndr", "ips", "snips", "replay")  # valid where the candidate changes as it goes
 _FEW = 30  # effective decisions, and groups, below which the bootstrap is not trusted
-_SKEWED = 0.2  # skewness of an estimate's distribution from which it is not
+_UNEVEN = 0.25  # how far from 1 the mean weight may be
+_SKEWED = 0.4  # skewness of an estimate's distribution from which it is not
 
 
 class _Candidate(Struct, frozen=True):
@@ -52,10 +53,9 @@ def judge(
     rows, best = [], {}
     for candidate in candidates:
         applicable = _applicable(candidate, names)
-        known = {name: candidate.distribution(ESTIMATORS[name]) for name in applicable}
-        best[candidate.name] = known[applicable[0]]
+        best[candidate.name] = candidate.distribution(ESTIMATORS[applicable[0]])
         needed = caveats.more_decisions(best[candidate.name], logged, survey, confidence)
-        rows += [_estimate(candidate, name, each, survey, confidence, needed) for name, each in known.items()]
+        rows += [_estimate(candidate, name, survey, confidence, needed) for name in applicable]
     low, high = logged.interval(confidence)
     what = Estimate(
         candidate=LOGGED,
@@ -91,14 +91,17 @@ def _applicable(candidate: _Candidate, names: Sequence[str]) -> list[str]:
 
 
 def _estimate(
-    candidate: _Candidate, name: str, known: Distribution, survey: Survey, confidence: float, needed: int
+    candidate: _Candidate, name: str, survey: Survey, confidence: float, needed: int
 ) -> Estimate:
     tally, learner = candidate.tally, candidate.learner
     uncovered = 0.0 if learner is not None else float(survey.uncovered[candidate.index])
     effective = tally.total("accepted") if name == "replay" else caveats.effective(tally)
+    estimator = ESTIMATORS[name]
+    known = candidate.distribution(estimator)
+    counterpart = known if estimator.interval_of is None else candidate.distribution(ESTIMATORS[estimator.interval_of])
     always = _anytime(tally, survey, confidence)
-    usual = known.interval(confidence)
-    trusted = _trusted(known, min(effective, len(known.jackknifed)))
+    usual = _around(known.value, counterpart.interval(confidence), bounds_of(survey))
+    trusted = _trusted(counterpart, tally, effective)
     low, high = usual if trusted else (min(usual[0], always[0]), max(usual[1], always[1]))
     return Estimate(
         candidate=candidate.name,
@@ -122,14 +125,24 @@ def _estimate(
     )
 
 
-def _trusted(known: Distribution, effective: float) -> bool:
-    """Whether the bootstrap can be: not with few decisions, few groups, or a distribution far from normal."""
-    return effective >= _FEW and known.error > 0 and abs(known.skewness) <= _SKEWED
+def _around(value: float, interval: tuple[float, float], bounds: tuple[float, float]) -> tuple[float, float]:
+    """The part of an interval that is within the range of rewards, and the value."""
+    low, high = (min(max(end, bounds[0]), bounds[1]) for end in interval)
+    return min(low, value), max(high, value)
+
+
+def _trusted(known: Distribution, tally: Tally, effective: float) -> bool:
+    """Whether the bootstrap can be: not with few decisions or groups, nor with a distribution far from normal, nor
+    where weights are far from their mean of 1, so that heavy ones must be missing from the sample, or be too many.
+    """
+    enough = min(effective, caveats.effective(tally), len(known.jackknifed)) >= _FEW
+    even = abs(tally.total("weights") / tally.total("decisions") - 1.0) <= _UNEVEN
+    return enough and even and known.error > 0 and abs(known.skewness) <= _SKEWED
 
 
 def _anytime(tally: Tally, survey: Survey, confidence: float) -> tuple[float, float]:
     bottom, top = bounds_of(survey)
-    low, high = anytime.interval(tally.gains, tally.shortfalls, confidence, survey.decisions)
+    low, high = anytime.interval(tally.gains, tally.shortfalls, confidence, survey.decisions, tally.largest_weight)
     return bottom + (top - bottom) * low, bottom + (top - bottom) * high
 
 
