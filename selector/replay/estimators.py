@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from selector.replay.logged import Floats
 
-DEFAULT = "dros"
+DEFAULT = "blend"
 
 
 class Estimator(Struct, frozen=True):
@@ -37,7 +37,25 @@ class Estimator(Struct, frozen=True):
             return value if self.base is None else value + sums[self.base] / sums["decisions"]
 
 
-ESTIMATORS = {
+class Blend(Estimator, frozen=True):
+    """dm + s b, b being what `sndr` adds to it: s = (1 + z^2) / (2 + z^2), z = b / its standard error.
+
+    The bias of the model is taken to have a variance of b^2 + error^2 around 0, of which error^2 is noise in b: a model
+    that residuals do not contradict is trusted by half, one that they do is corrected.
+    """
+
+    def value(self, sums: Mapping[str, Floats]) -> Floats:
+        """See Estimator."""
+        n = sums["decisions"]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            b = sums["weighted_residual"] / sums["weights"]
+            spread = sums["squared_residual"] - 2 * b * sums["residual_weight"] + b**2 * sums["squares"]
+            noise = np.maximum(spread, 1e-300) / n**2
+            return sums["predicted"] / n + b * (b**2 + noise) / (b**2 + 2 * noise)
+
+
+ESTIMATORS: dict[str, Estimator] = {
+    "blend": Blend("weighted_residual", "weights", base="predicted", interval_of="sndr"),
     "dros": Estimator("shrunk_residual", base="predicted", interval_of="sndr"),
     "dr": Estimator("weighted_residual", base="predicted"),
     "sndr": Estimator("weighted_residual", "weights", "predicted"),
@@ -54,7 +72,8 @@ ESTIMATORS = {
 `ips`: mean of w r, w = pi(a|x) / mu(a|x) (Horvitz & Thompson 1952). `snips`: sum w r / sum w (Swaminathan & Joachims
 2015). `clipped`: min(w, tau) (Ionides 2008). `subgaussian`: w / (1 - l + l w) (Metelli et al. 2021). `dm`: mean of
 E_pi[q(x, a)], q a model of the rewards. `dr`: dm + mean of w (r - q) (Dudik et al. 2011); `sndr`: the same over sum w.
-`switch`: dr where w <= tau, dm elsewhere (Wang et al. 2017). `dros`: dr with weights l w / (w^2 + l) (Su et al. 2020).
+`blend`: between the
+two (see Blend). `switch`: dr where w <= tau, dm elsewhere (Wang et al. 2017). `dros`: dr with weights l w / (w^2 + l) (Su et al. 2020).
 `replay`: mean reward of the rows that rejection sampling keeps, each with chance w / max w (Li et al. 2011, where the
 log is uniform).
 """
@@ -110,6 +129,8 @@ def columns(
         residual = weights * (rewards - chosen)
         table["predicted"] = expected
         table["weighted_residual"] = residual
+        table["squared_residual"] = residual**2
+        table["residual_weight"] = residual * weights
         table["switched_residual"] = np.where(weights <= limits.tau, residual, 0.0)
         table["shrunk_residual"] = residual * (limits.shrinkage / (weights**2 + limits.shrinkage))
     return table

@@ -18,7 +18,7 @@ from selector.replay.tally import Readings, Tally, bounds_of
 
 LOGGED = "(logged)"
 """The logging policy among the candidates."""
-_LEARNING = ("dr", "dros", "sndr", "ips", "snips", "replay")  # valid where the candidate changes as it goes
+_LEARNING = ("blend", "dr", "dros", "sndr", "ips", "snips", "replay")  # valid where the candidate changes as it goes
 _FEW = 30  # effective decisions, and groups, below which the bootstrap is not trusted
 _UNEVEN = 0.25  # how far from 1 the mean weight may be
 _SKEWED = 0.4  # skewness of an estimate's distribution from which it is not
@@ -34,8 +34,17 @@ class _Candidate(Struct, frozen=True):
     index: int
     learner: Rejection | None
 
-    def distribution(self, estimator: Estimator) -> Distribution:
-        return distribution(estimator.value, self.sums, self.totals)
+    def distribution(self, name: str) -> Distribution:
+        return distribution(ESTIMATORS[name].value, self.sums, self.totals)
+
+    def around(self, name: str) -> Distribution:
+        """An estimator's value with the spread of the one whose interval it has."""
+        known, other = self.distribution(name), ESTIMATORS[name].interval_of
+        if other is None:
+            return known
+        spread = self.distribution(other)
+        shift = known.value - spread.value
+        return Distribution(known.value, spread.resampled + shift, spread.jackknifed + shift)
 
 
 def judge(
@@ -49,11 +58,11 @@ def judge(
     """All estimates, in the order of `names` for each candidate."""
     candidates = _candidates(readings, learners, seed)
     some = candidates[0]
-    logged = some.distribution(Estimator("rewards"))
+    logged = distribution(Estimator("rewards").value, some.sums, some.totals)
     rows, best = [], {}
     for candidate in candidates:
         applicable = _applicable(candidate, names)
-        best[candidate.name] = candidate.distribution(ESTIMATORS[applicable[0]])
+        best[candidate.name] = candidate.around(applicable[0])
         needed = caveats.more_decisions(best[candidate.name], logged, survey, confidence)
         rows += [_estimate(candidate, name, survey, confidence, needed) for name in applicable]
     low, high = logged.interval(confidence)
@@ -96,9 +105,8 @@ def _estimate(
     tally, learner = candidate.tally, candidate.learner
     uncovered = 0.0 if learner is not None else float(survey.uncovered[candidate.index])
     effective = tally.total("accepted") if name == "replay" else caveats.effective(tally)
-    estimator = ESTIMATORS[name]
-    known = candidate.distribution(estimator)
-    counterpart = known if estimator.interval_of is None else candidate.distribution(ESTIMATORS[estimator.interval_of])
+    known = candidate.distribution(name)
+    counterpart = candidate.distribution(ESTIMATORS[name].interval_of or name)
     always = _anytime(tally, survey, confidence)
     usual = _around(known.value, counterpart.interval(confidence), bounds_of(survey))
     trusted = _trusted(counterpart, tally, effective)

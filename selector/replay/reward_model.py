@@ -8,7 +8,7 @@ from selector.replay.logged import Floats, Integers
 from selector.replay.source import Part
 
 FOLDS = 5
-_RIDGE = 1.0  # what the pooled model counts for, in decisions, against an action's own
+_RIDGE = 40.0  # what the pooled model counts for, in decisions, against an action's own
 
 
 class RewardModel:
