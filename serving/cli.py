@@ -129,6 +129,57 @@ def demo(
     raise typer.Exit(run(queries=queries, seed=seed, port=port, folder=folder, serve=serve))
 
 
+@app.command(
+    epilog="Example: [bold]windjammer replay --log log.csv --map action=item_id,reward=click,probability=propensity "
+    "--candidate new=new.csv[/bold]"
+)
+def replay(
+    log: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Logged decisions: .csv, .csv.gz or .parquet.", exists=False)
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            "--map",
+            metavar="ROLE=COLUMN,...",
+            help="Which column is what. Roles: action, reward, probability, user, time, context (several).",
+        ),
+    ] = None,
+    candidate: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=FILE",
+            help="A column prob, or one an action; all other columns are joined to the log's. Several may be given.",
+        ),
+    ] = None,
+    estimator: Annotated[list[str] | None, typer.Option(help="Of ips, snips, dr, ...; all, if none is named.")] = None,
+    confidence: Annotated[float, typer.Option(help="Of every interval.")] = 0.95,
+    seed: Annotated[int, typer.Option(help="Of resampling and folds.")] = 0,
+    by: Annotated[str | None, typer.Option(metavar="COLUMN", help="Also evaluate each segment of the log.")] = None,
+    report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with plots (.html).")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Estimate what another policy would have earned on logged decisions.
+
+    Exits with 2 if the log or a candidate is not what it should be.
+    """
+    from serving.replaying import command
+
+    command.run(
+        command.Request(
+            log=log,
+            map=columns,
+            candidates=candidate or (),
+            estimators=estimator or (),
+            confidence=confidence,
+            seed=seed,
+            by=by,
+            report=report,
+            as_json=as_json,
+        )
+    )
+
+
 @app.command(epilog="Example: [bold]windjammer models --url http://127.0.0.1:8000[/bold]")
 def models(url: Server = DEFAULT_SERVER, as_json: AsJson = False) -> None:
     """List the models of a running server."""

@@ -10,7 +10,6 @@ from scipy.special import gammainc, gammaln
 
 from selector.replay.logged import Floats
 
-
 _SEEN = 0.75  # the mean weight from which the largest weight is believed to have been seen
 
 

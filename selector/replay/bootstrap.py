@@ -82,4 +82,5 @@ def _student(groups: int, confidence: float) -> float:
     from scipy.stats import t  # a family of its own: slow to import
 
     level = (1 + confidence) / 2
-    return float(t.ppf(level, max(groups - 1, 1)) / norm.ppf(level)) * (max(groups, 2) / (max(groups, 2) - 1)) ** 0.5
+    g = max(groups, 2)
+    return float(t.ppf(level, g - 1) / norm.ppf(level) * np.sqrt(g / (g - 1)))

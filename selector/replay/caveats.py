@@ -13,7 +13,7 @@ from selector.replay.tally import Tally
 FEW = 100
 """Effective decisions below which an estimate is called weak."""
 _HEAVY = 0.05  # a share of all weight that one decision may have
-_RESOLUTION = 0.01  # of the range of rewards: the smallest difference that one would want to find
+_RESOLUTION = 0.05  # the smallest difference that one wants to find, of what the logging policy could lose or gain
 _SUSPECT = 1e-4  # chance of weights so far from a mean of one
 
 
@@ -58,10 +58,8 @@ def about_replay(tally: Tally, survey: Survey, *, learns: bool) -> list[str]:
         return []
     sums = tally.total("matched_reward"), tally.total("matched")
     plain = f" ({sums[0] / sums[1]:.5f} here)" if sums[1] else ""
-    return [
-        f"the log is not uniform, where the mean reward of matching decisions{plain} is biased: rows are kept with "
-        "chance w / max w instead"
-    ]
+    told = f"the log is not uniform, so that the mean reward of matching decisions{plain} is biased: "
+    return [told + "rows are kept with chance w / max w instead"]
 
 
 def effective(tally: Tally) -> float:
@@ -70,10 +68,10 @@ def effective(tally: Tally) -> float:
     return tally.total("weights") ** 2 / squares if squares > 0 else 0.0
 
 
-def more_decisions(own: Distribution, logged: Distribution, survey: Survey, confidence: float) -> int:
-    """How many more are needed to tell a difference as large as the estimated one (at least .01 of the range).
+def more_decisions(own: Distribution, logged: Distribution, survey: Survey, confidence: float) -> tuple[int, str]:
+    """How many more would tell a difference as large as the estimated one, or as one wants to find; and in words.
 
-    0 if it can be told already. The error of the difference falls with the root of the number of decisions.
+    0 and "" if it can be told already. The error of the difference falls with the root of the number of decisions.
     """
     z = float(norm.ppf((1 + confidence) / 2))
     away = own.jackknifed - logged.jackknifed
@@ -81,7 +79,14 @@ def more_decisions(own: Distribution, logged: Distribution, survey: Survey, conf
     error = float(((g - 1) / g * ((away - away.mean()) ** 2).sum()) ** 0.5)
     difference = abs(own.value - logged.value)
     if z * error < difference:
-        return 0
-    low, high = survey.rewards
-    wanted = max(difference, _RESOLUTION * max(high - low, 1e-9))
-    return max(0, ceil(survey.decisions * ((z * error / wanted) ** 2 - 1)))
+        return 0, ""
+    low, high = min(0.0, survey.rewards[0]), max(1.0, survey.rewards[1])
+    least = _RESOLUTION * max(min(logged.value - low, high - logged.value), 1e-3 * (high - low))
+    wanted = max(difference, least)
+    needed = ceil(survey.decisions * ((z * error / wanted) ** 2 - 1))
+    if needed <= 0:
+        return 0, f"if it differs from the logging policy at all, then by less than {least:.2g}"
+    return needed, (
+        f"the log cannot tell it from the logging policy: about {needed:,} more decisions would tell a difference of "
+        f"{wanted:.2g}"
+    )

@@ -15,7 +15,7 @@ from selector.replay.evaluation import Evaluation
 from selector.replay.judgement import judge
 from selector.replay.learning import Rejection, constant
 from selector.replay.logged import Floats, LoggedDecisions
-from selector.replay.source import Memory, Source, code_actions
+from selector.replay.source import Matrix, Memory, Source, code_actions
 from selector.replay.survey import Survey
 from selector.replay.tally import tally
 
@@ -79,13 +79,15 @@ def _estimators(names: Sequence[str] | None) -> list[str]:
 
 def _split(
     log: LoggedDecisions, candidates: Mapping[str, Candidate]
-) -> tuple[dict[str, Floats], dict[str, Policy[Any]]]:
+) -> tuple[dict[str, Matrix], dict[str, Policy[Any]]]:
     """Candidates as probabilities, and those that learn."""
     if not candidates:
         raise InvalidCandidate("expected at least one candidate, found none")
     policies = {name: each for name, each in candidates.items() if isinstance(each, Policy)}
-    matrices = {name: _matrix(name, each) for name, each in candidates.items() if not isinstance(each, Policy)}
-    columns = next((matrix.shape[-1] for matrix in matrices.values()), None)
+    matrices: dict[str, Matrix] = {
+        name: _matrix(name, each) for name, each in candidates.items() if not isinstance(each, Policy)
+    }
+    columns = next((matrix.shape[-1] for matrix in matrices.values() if isinstance(matrix, np.ndarray)), None)
     actions, _ = code_actions(log.actions, columns)
     for name, policy in policies.items():
         if policy.learns_from == "nothing":

@@ -22,7 +22,8 @@ class _Categories(Struct, frozen=True):
     levels: NDArray[Any]
 
     def encode(self, column: Column) -> Floats:
-        return (_as_text(column)[:, None] == self.levels).astype(np.float64)
+        encoded: Floats = (_as_text(column)[:, None] == self.levels).astype(np.float64)
+        return encoded
 
 
 class _Number(Struct, frozen=True):

@@ -99,9 +99,7 @@ def _applicable(candidate: _Candidate, names: Sequence[str]) -> list[str]:
     return valid
 
 
-def _estimate(
-    candidate: _Candidate, name: str, survey: Survey, confidence: float, needed: int
-) -> Estimate:
+def _estimate(candidate: _Candidate, name: str, survey: Survey, confidence: float, needed: int) -> Estimate:
     tally, learner = candidate.tally, candidate.learner
     uncovered = 0.0 if learner is not None else float(survey.uncovered[candidate.index])
     effective = tally.total("accepted") if name == "replay" else caveats.effective(tally)

@@ -135,7 +135,7 @@ def constant(name: str, policy: Policy[Any], actions: Sequence[str]) -> Floats:
     """[k] probabilities of a policy that learns nothing and asks one model. Raises InvalidCandidate."""
     names = tuple(sorted(actions))
     query = Query(0, names)
-    selection = policy.select(policy.initial_state(names), query, [], {}, Random(0))
+    selection = policy.select(policy.initial_state(names), query, [], {}, Random(0))  # noqa: S311
     if selection is None:
         raise InvalidCandidate(f"candidate {name!r}: {policy.settings} chooses none of {', '.join(names)}")
     if len(selection.models) > 1 or selection.probability < 1:

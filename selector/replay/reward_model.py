@@ -61,7 +61,8 @@ def _coefficients(gram: Floats, moment: Floats) -> Floats:
     pooled_ridge[0, 0] = 1e-6  # the constant is not drawn to 0
     pooled = np.linalg.solve(gram.sum(axis=0) + pooled_ridge, moment.sum(axis=0))
     residual = moment - gram @ pooled
-    return pooled + np.linalg.solve(gram + np.eye(d) * _RIDGE, residual[..., None])[..., 0]
+    own: Floats = pooled + np.linalg.solve(gram + np.eye(d) * _RIDGE, residual[..., None])[..., 0]
+    return own
 
 
 def features_of(part: Part) -> Floats:

@@ -40,14 +40,15 @@ def simulate(
 def draw(chances: Floats, seed: int) -> Integers:
     """[n] actions by the rows of `chances` [n, k]."""
     uniform = np.random.default_rng([seed, 5]).random((len(chances), 1)) * chances.sum(axis=1, keepdims=True)
-    return np.minimum((uniform > chances.cumsum(axis=1)).sum(axis=1), chances.shape[1] - 1)
+    drawn: Integers = (uniform > chances.cumsum(axis=1)).sum(axis=1)
+    return np.minimum(drawn, chances.shape[1] - 1)
 
 
 def _adaptive(rewards: Floats, policy: Single[Any], seed: int) -> tuple[Integers, Floats]:
     n, k = rewards.shape
     width = len(str(k - 1))
     names = tuple(f"{j:0{width}d}" for j in range(k))  # sorted as text as they are as numbers
-    state, rng = policy.initial_state(names), Random(seed)
+    state, rng = policy.initial_state(names), Random(seed)  # noqa: S311
     actions, probabilities = np.empty(n, dtype=np.intp), np.empty(n)
     for i in range(n):
         query = Query(i, names)

@@ -39,25 +39,47 @@ class Part(Struct, frozen=True):
         return len(self.actions)
 
 
+class Lookup(Struct, frozen=True):
+    """Probabilities that depend on what few values a decision has: `table` [g, k], and the row [n] of each decision."""
+
+    table: Floats
+    rows: Integers
+
+    def __getitem__(self, rows: slice | Integers) -> Floats:
+        chances: Floats = self.table[self.rows[rows]]
+        return chances
+
+
+Matrix = Floats | Lookup
+
+
 class Source(Protocol):
     """A log with candidates for it. `actions` are names in the order of the columns of chances."""
 
-    actions: Sequence[str]
-    candidates: Sequence[str]
+    @property
+    def actions(self) -> Sequence[str]: ...
+    @property
+    def candidates(self) -> Sequence[str]: ...
 
     def parts(self) -> Iterator[Part]:
         """All of it, from the start, in the order in which decisions were made."""
 
 
 class Memory:
-    """A log in memory, with a matrix [n, k] (or a row [k] for all) of probabilities for each candidate."""
+    """A log in arrays, with a matrix [n, k] (or a row [k] for all) of probabilities for each candidate.
+
+    `names` of actions are given where `log.actions` are their codes. Arrays may be files mapped into memory.
+    """
 
     def __init__(
-        self, log: LoggedDecisions, matrices: Mapping[str, Floats], predicted: Floats | None = None
+        self,
+        log: LoggedDecisions,
+        matrices: Mapping[str, Matrix],
+        predicted: Floats | None = None,
+        names: Sequence[str] | None = None,
     ) -> None:
         self.candidates = list(matrices)
-        tables = [*matrices.values(), *([] if predicted is None else [predicted])]
-        self.actions, self._codes = code_actions(log.actions, tables[0].shape[-1] if tables else None)
+        self.actions, self._codes = _coded(log, matrices, predicted, names)
         for name, matrix in matrices.items():
             check_matrix(name, matrix, len(log), len(self.actions))
         self._log, self._matrices, self._predicted = log, list(matrices.values()), predicted
@@ -80,13 +102,32 @@ class Memory:
             actions,
             log.rewards[rows],
             log.probabilities[rows],
-            [m[rows] if m.ndim == 2 else np.broadcast_to(m, (len(actions), len(m))) for m in self._matrices],
+            [_rows(matrix, rows, len(actions)) for matrix in self._matrices],
             None if self._users is None else self._users[rows],
             None if self._encoder is None else self._encoder.encode(contexts),
             None if self._predicted is None else self._predicted[rows],
             contexts,
             None if log.users is None else log.users[rows],
         )
+
+
+def _coded(
+    log: LoggedDecisions, matrices: Mapping[str, Matrix], predicted: Floats | None, names: Sequence[str] | None
+) -> tuple[Sequence[str], Integers]:
+    if names is not None:
+        return names, log.actions
+    tables = [*matrices.values(), *([] if predicted is None else [predicted])]
+    return code_actions(log.actions, _table(tables[0]).shape[-1] if tables else None)
+
+
+def _table(matrix: Matrix) -> Floats:
+    return matrix.table if isinstance(matrix, Lookup) else matrix
+
+
+def _rows(matrix: Matrix, rows: slice | Integers, n: int) -> Floats:
+    if isinstance(matrix, Lookup) or matrix.ndim == 2:
+        return matrix[rows]
+    return np.broadcast_to(matrix, (n, len(matrix)))
 
 
 def code_actions(actions: Column, columns: int | None) -> tuple[list[str], Integers]:
@@ -105,8 +146,10 @@ def code_actions(actions: Column, columns: int | None) -> tuple[list[str], Integ
     return [str(name) for name in names], codes.astype(np.intp)
 
 
-def check_matrix(name: str, matrix: Floats, rows: int, actions: int) -> None:
+def check_matrix(name: str, candidate: Matrix, rows: int, actions: int) -> None:
     """Raise InvalidCandidate unless each of `rows` rows (or the only one) is a distribution over `actions`."""
+    matrix = _table(candidate)
+    rows = len(matrix) if isinstance(candidate, Lookup) else rows
     if matrix.shape not in ((rows, actions), (actions,)):
         found = " x ".join(map(str, matrix.shape))
         raise InvalidCandidate(f"candidate {name!r}: expected {rows} x {actions} probabilities, found {found}")

@@ -37,7 +37,7 @@ class Tally:
             expected = np.einsum("nk,nk->n", chosen.chances, predicted)
             expectations = expected, predicted[np.arange(len(part)), part.actions]
         for name, column in columns(weights, part.rewards, expectations, self._limits, chosen.accepted).items():
-            summed = np.bincount(groups, column, GROUPS)
+            summed: Floats = np.bincount(groups, column, GROUPS).astype(np.float64)
             self.sums[name] = self.sums[name] + summed if name in self.sums else summed
         scaled = self._scaled(part.rewards)
         self.gains.add(weights * scaled)

@@ -227,7 +227,9 @@ def speed_table(decisions: int) -> Table:
         ),
         "the formulas alone (numpy)": lambda: _formulas(log, candidate, model),
         "all estimators, reward model fitted": lambda: evaluate(log, {"c": candidate})[0].value,
-        "Exp3, which learns": lambda: evaluate(log, {"c": Exp3()}, ["dr", "ips", "replay"], reward_model=model)[0].value,
+        "Exp3, which learns": lambda: (
+            evaluate(log, {"c": Exp3()}, ["dr", "ips", "replay"], reward_model=model)[0].value
+        ),
     }
     for name, run in rows.items():
         started = time.perf_counter()

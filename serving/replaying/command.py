@@ -1,0 +1,126 @@
+"""`windjammer replay --log FILE`: candidates from files, evaluated on a log in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import typer
+from msgspec import Struct, to_builtins
+from rich.console import Console
+
+from selector.replay import ESTIMATORS, Evaluation, InvalidCandidate, InvalidLog, LoggedDecisions
+from selector.replay.evaluator import evaluate_source
+from selector.replay.source import Lookup, Matrix, Memory, Part
+from serving.replaying import candidates as candidate_files
+from serving.replaying import mapping
+from serving.replaying.console import progress, show
+from serving.replaying.files import ParsedLog, parsed
+from serving.replaying.results import Results, Settings, as_builtins, verdict
+
+SEGMENTS = 20
+"""Segments that are shown, the largest."""
+
+
+class Request(Struct, frozen=True, kw_only=True):
+    """What was asked on the command line."""
+
+    log: Path | None
+    map: str | None
+    candidates: Sequence[str]
+    estimators: Sequence[str]
+    confidence: float
+    seed: int
+    by: str | None
+    report: Path | None
+    as_json: bool
+
+
+def run(request: Request) -> None:
+    """Evaluate and print; exits with 2, after one sentence on stderr, where the log or a candidate is at fault."""
+    try:
+        _replay_file(request)
+    except (InvalidLog, InvalidCandidate) as error:
+        typer.secho("error: ", fg="red", bold=True, nl=False, err=True)
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+
+
+def _replay_file(request: Request) -> None:
+    if not 0.0 < request.confidence < 1.0:
+        raise InvalidCandidate(f"--confidence: expected a number between 0 and 1, found {request.confidence:g}")
+    results = _results(request)
+    if request.report is not None:
+        from serving.replaying.page import write
+
+        write(request.report, results)
+    if request.as_json:
+        Console().print_json(data=as_builtins(results))
+    else:
+        show(results)
+
+
+def _results(request: Request) -> Results:
+    if request.log is None:
+        raise InvalidLog("expected --log FILE")
+    columns, files = mapping.parse(request.map), candidate_files.parse(request.candidates)
+    if not files:
+        raise InvalidCandidate("expected at least one --candidate NAME=FILE")
+    estimators = tuple(request.estimators) or tuple(ESTIMATORS)
+    with (
+        progress(shown=not request.as_json) as (reading, evaluating),
+        parsed(request.log, columns, files, request.by, reading) as found,
+    ):
+        whole = _evaluate(request, found, estimators, evaluating)
+        segments = {
+            name: _evaluate(request, _cut(found, rows), estimators, lambda share: None)
+            for name, rows in sorted(found.segments.items(), key=lambda item: -len(item[1]))[:SEGMENTS]
+        }
+        settings = Settings(
+            log=str(request.log),
+            decisions=len(found.log),
+            mapping=to_builtins(columns),
+            candidates={name: str(path) for name, path in files.items()},
+            estimators=estimators,
+            confidence=request.confidence,
+            seed=request.seed,
+            version=version("windjammer"),
+        )
+    return Results(settings=settings, whole=whole, segments=segments, verdict=verdict(whole, request.confidence))
+
+
+def _evaluate(
+    request: Request, found: ParsedLog, estimators: Sequence[str], advance: Callable[[float], None]
+) -> Evaluation:
+    source = _Watched(Memory(found.log, found.matrices, names=found.actions), len(found.log), advance)
+    return evaluate_source(source, {}, estimators, request.confidence, request.seed)
+
+
+def _cut(found: ParsedLog, rows: Sequence[int]) -> ParsedLog:
+    log = found.log
+    contexts = {name: column[rows] for name, column in log.contexts.items()} or None
+    users = None if log.users is None else log.users[rows]
+    times = None if log.times is None else log.times[rows]
+    cut = LoggedDecisions(log.actions[rows], log.rewards[rows], log.probabilities[rows], contexts, users, times)
+    matrices: dict[str, Matrix] = {
+        name: Lookup(each.table, each.rows[rows]) if isinstance(each, Lookup) else each[rows]
+        for name, each in found.matrices.items()
+    }
+    return ParsedLog(cut, found.actions, matrices)
+
+
+class _Watched:
+    """A source that says how far it has been read, twice over."""
+
+    def __init__(self, source: Memory, decisions: int, advance: Callable[[float], None]) -> None:
+        self.actions, self.candidates = source.actions, source.candidates
+        self._source, self._total, self._advance = source, 2 * decisions, advance
+        self._done = 0
+
+    def parts(self) -> Iterator[Part]:
+        """See Source."""
+        for part in self._source.parts():
+            yield part
+            self._done += len(part)
+            self._advance(self._done / self._total)

@@ -1,0 +1,81 @@
+"""Results on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from selector.replay import Estimate, Evaluation
+from serving.replaying.results import Results
+from serving.replaying.tables import Advance
+
+
+@contextmanager
+def progress(*, shown: bool) -> Iterator[tuple[Advance, Advance]]:
+    """A bar on stderr for reading and one for evaluating; both hear shares from 0 to 1."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not shown) as bars:
+        reading = bars.add_task("reading the log", total=1.0)
+        evaluating = bars.add_task("evaluating", total=1.0)
+        yield (
+            lambda share: bars.update(reading, completed=share),
+            lambda share: bars.update(evaluating, completed=share),
+        )
+
+
+def show(results: Results) -> None:
+    """Print tables, warnings once each, and the verdict."""
+    console = Console()
+    settings = results.settings
+    console.print(_estimates(results.whole, f"{settings.log}: {settings.decisions:,} decisions"))
+    for name, evaluation in results.segments.items():
+        console.print(_estimates(evaluation, f"{name}: {evaluation.survey.decisions:,} decisions", short=True))
+    if len(results.whole.differences) > 1:
+        console.print(_differences(results.whole, settings.confidence))
+    for warning, rows in _warnings(results.whole).items():
+        console.print(f"[yellow]![/yellow] {escape(', '.join(rows))}: {escape(warning)}")
+    console.print(f"[bold]{escape(results.verdict)}[/bold]")
+    console.print(f"[dim]seed {settings.seed}, confidence {settings.confidence:g}, windjammer {settings.version}[/dim]")
+
+
+def _estimates(evaluation: Evaluation, title: str, *, short: bool = False) -> Table:
+    names = ("candidate", "estimator", "value", "low", "high", "interval", "ESS", "max weight", "anytime")
+    table = Table(*names, title=escape(title), box=SIMPLE_HEAD, collapse_padding=True)
+    for row in evaluation.best if short else evaluation:
+        table.add_row(*_cells(row))
+    table.add_section()
+    table.add_row(*_cells(evaluation.logged)[:6])
+    return table
+
+
+def _cells(row: Estimate) -> list[str]:
+    numbers = (f"{x:.6f}" for x in (row.value, row.low, row.high))
+    always = f"{row.anytime_low:.4f} to {row.anytime_high:.4f}"
+    size = f"{row.effective_sample_size:,.0f}"
+    return [escape(row.candidate), row.estimator, *numbers, row.interval, size, f"{row.largest_weight:.3g}", always]
+
+
+def _differences(evaluation: Evaluation, confidence: float) -> Table:
+    title = f"differences, all with {confidence:.0%} confidence at once"
+    table = Table("better", "worse", "by", "low", "high", title=title, box=SIMPLE_HEAD, collapse_padding=True)
+    for d in evaluation.differences:
+        style = None if d.low > 0 else "dim"
+        table.add_row(escape(d.better), escape(d.worse), f"{d.value:.6f}", f"{d.low:.6f}", f"{d.high:.6f}", style=style)
+    return table
+
+
+def _warnings(evaluation: Evaluation) -> dict[str, list[str]]:
+    """By what is said: of whom, a candidate where it is true of all its estimates."""
+    said: dict[str, list[str]] = {}
+    for row in evaluation:
+        for warning in row.warnings:
+            known = said.setdefault(warning, [])
+            if row.candidate not in known:
+                known.append(row.candidate)
+    return said

@@ -1,0 +1,75 @@
+"""Results of a replay: what was evaluated, on what, with which settings, and what came out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct, to_builtins
+
+from selector.replay import Difference, Estimate, Evaluation
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """All that is needed to get the same results again."""
+
+    log: str
+    decisions: int
+    first: str | None = None
+    last: str | None = None
+    mapping: dict[str, Any] = {}
+    candidates: dict[str, str] = {}
+    estimators: tuple[str, ...] = ()
+    confidence: float = 0.95
+    seed: int = 0
+    version: str = ""
+
+
+class Results(Struct, frozen=True, kw_only=True):
+    """An evaluation, and one for each segment where the log was cut by a column."""
+
+    settings: Settings
+    whole: Evaluation
+    segments: dict[str, Evaluation] = {}
+    verdict: str = ""
+
+
+def verdict(evaluation: Evaluation, confidence: float) -> str:
+    """Who is best, in a sentence; or that it cannot be told, and what it would take."""
+    if evaluation.winner is not None:
+        return f"{evaluation.winner} is better than all others, with {confidence:.0%} confidence in all comparisons at once"
+    needed = [row.more_decisions for row in evaluation.best if row.more_decisions]
+    told = "no candidate is better than all others with the confidence asked for"
+    return f"{told}; about {max(needed):,} more decisions would tell" if needed else told
+
+
+def as_builtins(results: Results) -> dict[str, Any]:
+    """For JSON."""
+    found = _evaluation(results.whole)
+    found["settings"] = to_builtins(results.settings)
+    found["verdict"] = results.verdict
+    if results.segments:
+        found["segments"] = {name: _evaluation(each) for name, each in results.segments.items()}
+    return found
+
+
+def _evaluation(evaluation: Evaluation) -> dict[str, Any]:
+    return {
+        "rows": [_row(row) for row in evaluation],
+        "logged": _row(evaluation.logged),
+        "differences": [_difference(difference) for difference in evaluation.differences],
+        "winner": evaluation.winner,
+        "calibration_p_value": evaluation.survey.calibration(),
+    }
+
+
+def _row(row: Estimate) -> dict[str, Any]:
+    return {field: _finite(getattr(row, field)) for field in row.__struct_fields__}
+
+
+def _difference(difference: Difference) -> dict[str, Any]:
+    return {field: _finite(getattr(difference, field)) for field in difference.__struct_fields__}
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN."""
+    return None if isinstance(value, float) and value != value else value  # noqa: PLR0124
