@@ -72,10 +72,9 @@ ESTIMATORS: dict[str, Estimator] = {
 `ips`: mean of w r, w = pi(a|x) / mu(a|x) (Horvitz & Thompson 1952). `snips`: sum w r / sum w (Swaminathan & Joachims
 2015). `clipped`: min(w, tau) (Ionides 2008). `subgaussian`: w / (1 - l + l w) (Metelli et al. 2021). `dm`: mean of
 E_pi[q(x, a)], q a model of the rewards. `dr`: dm + mean of w (r - q) (Dudik et al. 2011); `sndr`: the same over sum w.
-`blend`: between the
-two (see Blend). `switch`: dr where w <= tau, dm elsewhere (Wang et al. 2017). `dros`: dr with weights l w / (w^2 + l) (Su et al. 2020).
-`replay`: mean reward of the rows that rejection sampling keeps, each with chance w / max w (Li et al. 2011, where the
-log is uniform).
+`blend`: between dm and sndr (see Blend). `switch`: dr where w <= tau, dm elsewhere (Wang et al. 2017). `dros`: dr with
+weights l w / (w^2 + l) (Su et al. 2020). `replay`: mean reward of the rows that rejection sampling keeps, each with
+chance w / max w (Li et al. 2011, where the log is uniform).
 """
 
 

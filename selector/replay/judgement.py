@@ -99,7 +99,7 @@ def _applicable(candidate: _Candidate, names: Sequence[str]) -> list[str]:
     return valid
 
 
-def _estimate(candidate: _Candidate, name: str, survey: Survey, confidence: float, needed: int) -> Estimate:
+def _estimate(candidate: _Candidate, name: str, survey: Survey, confidence: float, needed: tuple[int, str]) -> Estimate:
     tally, learner = candidate.tally, candidate.learner
     uncovered = 0.0 if learner is not None else float(survey.uncovered[candidate.index])
     effective = tally.total("accepted") if name == "replay" else caveats.effective(tally)
@@ -116,7 +116,7 @@ def _estimate(candidate: _Candidate, name: str, survey: Survey, confidence: floa
         low=low,
         high=high,
         effective_sample_size=effective,
-        warnings=_warnings(candidate, name, survey, uncovered, needed, trusted=trusted),
+        warnings=_warnings(candidate, name, survey, uncovered, needed[1], trusted=trusted),
         interval="bootstrap" if trusted else "anytime",
         standard_error=known.error,
         bootstrap_low=usual[0],
@@ -127,7 +127,7 @@ def _estimate(candidate: _Candidate, name: str, survey: Survey, confidence: floa
         decisions=survey.decisions if learner is None else learner.accepted,
         largest_weight=tally.largest_weight,
         uncovered=uncovered,
-        more_decisions=None if uncovered > 0 else needed,
+        more_decisions=None if uncovered > 0 else needed[0],
     )
 
 
@@ -153,7 +153,7 @@ def _anytime(tally: Tally, survey: Survey, confidence: float) -> tuple[float, fl
 
 
 def _warnings(
-    candidate: _Candidate, name: str, survey: Survey, uncovered: float, needed: int, *, trusted: bool
+    candidate: _Candidate, name: str, survey: Survey, uncovered: float, needed: str, *, trusted: bool
 ) -> tuple[str, ...]:
     said = caveats.about_log(survey) + caveats.about_candidate(candidate.tally, survey, uncovered)
     if name == "replay":
@@ -163,5 +163,5 @@ def _warnings(
     if not trusted:
         said.append("too few or too uneven decisions for the bootstrap: the interval is the one that holds at any time")
     if needed and uncovered == 0:
-        said.append(f"the log cannot tell it from the logging policy: about {needed:,} more decisions are needed")
+        said.append(needed)
     return tuple(said)

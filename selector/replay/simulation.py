@@ -40,8 +40,8 @@ def simulate(
 def draw(chances: Floats, seed: int) -> Integers:
     """[n] actions by the rows of `chances` [n, k]."""
     uniform = np.random.default_rng([seed, 5]).random((len(chances), 1)) * chances.sum(axis=1, keepdims=True)
-    drawn: Integers = (uniform > chances.cumsum(axis=1)).sum(axis=1)
-    return np.minimum(drawn, chances.shape[1] - 1)
+    drawn: Integers = np.minimum((uniform > chances.cumsum(axis=1)).sum(axis=1), chances.shape[1] - 1)
+    return drawn
 
 
 def _adaptive(rewards: Floats, policy: Single[Any], seed: int) -> tuple[Integers, Floats]:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import typer
 from msgspec import Struct, to_builtins
+from numpy.typing import NDArray
 from rich.console import Console
 
 from selector.replay import ESTIMATORS, Evaluation, InvalidCandidate, InvalidLog, LoggedDecisions
 from selector.replay.evaluator import evaluate_source
-from selector.replay.source import Lookup, Matrix, Memory, Part
+from selector.replay.source import Lookup, Matrix, Memory, Part, Source
 from serving.replaying import candidates as candidate_files
 from serving.replaying import mapping
 from serving.replaying.console import progress, show
 from serving.replaying.files import ParsedLog, parsed
 from serving.replaying.results import Results, Settings, as_builtins, verdict
+from serving.replaying.tables import Advance
 
 SEGMENTS = 20
 """Segments that are shown, the largest."""
@@ -74,7 +77,7 @@ def _results(request: Request) -> Results:
     ):
         whole = _evaluate(request, found, estimators, evaluating)
         segments = {
-            name: _evaluate(request, _cut(found, rows), estimators, lambda share: None)
+            name: _evaluate(request, _cut(found, rows), estimators)
             for name, rows in sorted(found.segments.items(), key=lambda item: -len(item[1]))[:SEGMENTS]
         }
         settings = Settings(
@@ -91,13 +94,15 @@ def _results(request: Request) -> Results:
 
 
 def _evaluate(
-    request: Request, found: ParsedLog, estimators: Sequence[str], advance: Callable[[float], None]
+    request: Request, found: ParsedLog, estimators: Sequence[str], advance: Advance | None = None
 ) -> Evaluation:
-    source = _Watched(Memory(found.log, found.matrices, names=found.actions), len(found.log), advance)
+    source: Source = Memory(found.log, found.matrices, names=found.actions)
+    if advance is not None:
+        source = _Watched(source, len(found.log), advance)
     return evaluate_source(source, {}, estimators, request.confidence, request.seed)
 
 
-def _cut(found: ParsedLog, rows: Sequence[int]) -> ParsedLog:
+def _cut(found: ParsedLog, rows: NDArray[np.intp]) -> ParsedLog:
     log = found.log
     contexts = {name: column[rows] for name, column in log.contexts.items()} or None
     users = None if log.users is None else log.users[rows]
@@ -113,7 +118,7 @@ def _cut(found: ParsedLog, rows: Sequence[int]) -> ParsedLog:
 class _Watched:
     """A source that says how far it has been read, twice over."""
 
-    def __init__(self, source: Memory, decisions: int, advance: Callable[[float], None]) -> None:
+    def __init__(self, source: Source, decisions: int, advance: Advance) -> None:
         self.actions, self.candidates = source.actions, source.candidates
         self._source, self._total, self._advance = source, 2 * decisions, advance
         self._done = 0

@@ -45,20 +45,20 @@ def show(results: Results) -> None:
 
 
 def _estimates(evaluation: Evaluation, title: str, *, short: bool = False) -> Table:
-    names = ("candidate", "estimator", "value", "low", "high", "interval", "ESS", "max weight", "anytime")
-    table = Table(*names, title=escape(title), box=SIMPLE_HEAD, collapse_padding=True)
+    table = Table("candidate", "estimator", title=escape(title), box=SIMPLE_HEAD, collapse_padding=True)
+    for name in ("value", "low", "high", "interval", "ESS", "max w"):
+        table.add_column(name, no_wrap=True, justify="right")
     for row in evaluation.best if short else evaluation:
         table.add_row(*_cells(row))
     table.add_section()
-    table.add_row(*_cells(evaluation.logged)[:6])
+    table.add_row(*_cells(evaluation.logged)[:7])
     return table
 
 
 def _cells(row: Estimate) -> list[str]:
     numbers = (f"{x:.6f}" for x in (row.value, row.low, row.high))
-    always = f"{row.anytime_low:.4f} to {row.anytime_high:.4f}"
     size = f"{row.effective_sample_size:,.0f}"
-    return [escape(row.candidate), row.estimator, *numbers, row.interval, size, f"{row.largest_weight:.3g}", always]
+    return [escape(row.candidate), row.estimator, *numbers, row.interval, size, f"{row.largest_weight:.3g}"]
 
 
 def _differences(evaluation: Evaluation, confidence: float) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 from msgspec import Struct, to_builtins
@@ -36,7 +37,7 @@ class Results(Struct, frozen=True, kw_only=True):
 def verdict(evaluation: Evaluation, confidence: float) -> str:
     """Who is best, in a sentence; or that it cannot be told, and what it would take."""
     if evaluation.winner is not None:
-        return f"{evaluation.winner} is better than all others, with {confidence:.0%} confidence in all comparisons at once"
+        return f"{evaluation.winner} is better than all others, with {confidence:.0%} confidence in all comparisons"
     needed = [row.more_decisions for row in evaluation.best if row.more_decisions]
     told = "no candidate is better than all others with the confidence asked for"
     return f"{told}; about {max(needed):,} more decisions would tell" if needed else told
@@ -72,4 +73,4 @@ def _difference(difference: Difference) -> dict[str, Any]:
 
 def _finite(value: Any) -> Any:
     """JSON has no NaN."""
-    return None if isinstance(value, float) and value != value else value  # noqa: PLR0124
+    return None if isinstance(value, float) and not isfinite(value) else value

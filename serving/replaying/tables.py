@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 from collections.abc import Callable, Iterator, Sequence
+from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -80,18 +81,22 @@ def chunks(path: Path, size: int = CHUNK, advance: Advance | None = None) -> Ite
     `advance` hears the share of the file that has been read. A file without rows gives one chunk without.
     """
     try:
-        yield from (_parquet if path.suffix == ".parquet" else _csv)(path, size, advance or (lambda share: None))
+        yield from (_parquet if path.suffix == ".parquet" else _csv)(path, size, advance or _unheard)
     except OSError as error:
         raise InvalidLog(f"{path} cannot be read: {error.strerror or error}") from None
     except (UnicodeDecodeError, csv.Error, EOFError) as error:
         raise InvalidLog(f"{path} is not a CSV file: {error}") from None
 
 
+def _unheard(share: float) -> None:
+    """Nobody wants to know."""
+
+
 def _csv(path: Path, size: int, advance: Advance) -> Iterator[Chunk]:
     total = max(1, path.stat().st_size)
     with path.open("rb") as raw:
-        unpacked = gzip.open(raw, "rt", encoding="utf-8-sig", newline="") if path.suffix == ".gz" else None
-        with unpacked or path.open(encoding="utf-8-sig", newline="") as file:
+        unpacked: Any = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
+        with TextIOWrapper(unpacked, encoding="utf-8-sig", newline="") as file:
             rows = csv.reader(file)
             names = next(rows, None)
             if names is None:
@@ -100,7 +105,7 @@ def _csv(path: Path, size: int, advance: Advance) -> Iterator[Chunk]:
             while block := list(islice(rows, size)):
                 yield Chunk(_columns(path, names, block, first), first)
                 first += len(block)
-                advance((raw if unpacked else file.buffer).tell() / total)  # type: ignore[union-attr]
+                advance(raw.tell() / total)
             if first == 1:
                 yield Chunk({name: [] for name in names}, 1)
 
