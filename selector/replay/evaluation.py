@@ -62,7 +62,7 @@ class Evaluation(Sequence[Estimate]):
 
     `logged` is the logging policy's mean reward. `differences` are between the first estimates of all candidates and
     `logged`; `winner` is better than every other, or None. `survey` and `readings` are what the two readings of the log
-    found: weights, calibration of the logged probabilities, reliability of the reward model.
+    found: weights, calibration of the logged probabilities, reliability of the reward model; None after exact replay.
     """
 
     def __init__(
@@ -70,8 +70,8 @@ class Evaluation(Sequence[Estimate]):
         rows: Sequence[Estimate],
         logged: Estimate,
         differences: Sequence[Difference],
-        survey: Survey,
-        readings: Readings,
+        survey: Survey | None = None,
+        readings: Readings | None = None,
     ) -> None:
         self.rows = tuple(rows)
         self.logged = logged

@@ -35,7 +35,7 @@ def show(results: Results) -> None:
     settings = results.settings
     console.print(_estimates(results.whole, f"{settings.log}: {settings.decisions:,} decisions"))
     for name, evaluation in results.segments.items():
-        console.print(_estimates(evaluation, f"{name}: {evaluation.survey.decisions:,} decisions", short=True))
+        console.print(_estimates(evaluation, f"{name}: {evaluation.logged.decisions:,} decisions", short=True))
     if len(results.whole.differences) > 1:
         console.print(_differences(results.whole, settings.confidence))
     for warning, rows in _warnings(results.whole).items():

@@ -59,7 +59,7 @@ def _evaluation(evaluation: Evaluation) -> dict[str, Any]:
         "logged": _row(evaluation.logged),
         "differences": [_difference(difference) for difference in evaluation.differences],
         "winner": evaluation.winner,
-        "calibration_p_value": evaluation.survey.calibration(),
+        "calibration_p_value": None if evaluation.survey is None else evaluation.survey.calibration(),
     }
 
 
