@@ -1,14 +1,13 @@
-"""`windjammer replay --log FILE`: candidates from files, evaluated on a log in a file."""
+"""`windjammer replay`: evaluate, print, write the report."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 import typer
-from msgspec import Struct, to_builtins
+from msgspec import to_builtins
 from numpy.typing import NDArray
 from rich.console import Console
 
@@ -19,41 +18,29 @@ from serving.replaying import candidates as candidate_files
 from serving.replaying import mapping
 from serving.replaying.console import progress, show
 from serving.replaying.files import ParsedLog, parsed
+from serving.replaying.request import Request
 from serving.replaying.results import Results, Settings, as_builtins, verdict
 from serving.replaying.tables import Advance
+from serving.settings import ConfigError
 
 SEGMENTS = 20
 """Segments that are shown, the largest."""
 
 
-class Request(Struct, frozen=True, kw_only=True):
-    """What was asked on the command line."""
-
-    log: Path | None
-    map: str | None
-    candidates: Sequence[str]
-    estimators: Sequence[str]
-    confidence: float
-    seed: int
-    by: str | None
-    report: Path | None
-    as_json: bool
-
-
 def run(request: Request) -> None:
     """Evaluate and print; exits with 2, after one sentence on stderr, where the log or a candidate is at fault."""
     try:
-        _replay_file(request)
-    except (InvalidLog, InvalidCandidate) as error:
+        _replay(request)
+    except (InvalidLog, InvalidCandidate, ConfigError) as error:
         typer.secho("error: ", fg="red", bold=True, nl=False, err=True)
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
 
 
-def _replay_file(request: Request) -> None:
+def _replay(request: Request) -> None:
     if not 0.0 < request.confidence < 1.0:
         raise InvalidCandidate(f"--confidence: expected a number between 0 and 1, found {request.confidence:g}")
-    results = _results(request)
+    results = _of_application(request) if request.app is not None else _of_file(request)
     if request.report is not None:
         from serving.replaying.page import write
 
@@ -64,9 +51,17 @@ def _replay_file(request: Request) -> None:
         show(results)
 
 
-def _results(request: Request) -> Results:
+def _of_application(request: Request) -> Results:
+    from serving.config import load
+    from serving.replaying.store import results
+
+    with progress(shown=not request.as_json) as (_, evaluating):
+        return results(request, load(request.config), evaluating)
+
+
+def _of_file(request: Request) -> Results:
     if request.log is None:
-        raise InvalidLog("expected --log FILE")
+        raise InvalidLog("expected --log FILE, or --app NAME")
     columns, files = mapping.parse(request.map), candidate_files.parse(request.candidates)
     if not files:
         raise InvalidCandidate("expected at least one --candidate NAME=FILE")

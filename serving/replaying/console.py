@@ -36,9 +36,13 @@ def show(results: Results) -> None:
     console.print(_estimates(results.whole, f"{settings.log}: {settings.decisions:,} decisions"))
     for name, evaluation in results.segments.items():
         console.print(_estimates(evaluation, f"{name}: {evaluation.logged.decisions:,} decisions", short=True))
+    if results.outcomes:
+        console.print(_outcomes(results))
+    if results.partial is not None:
+        console.print(_estimates(results.partial, "estimates from single choices"))
     if len(results.whole.differences) > 1:
         console.print(_differences(results.whole, settings.confidence))
-    for warning, rows in _warnings(results.whole).items():
+    for warning, rows in (_warnings(results.whole) | _warnings(results.partial)).items():
         console.print(f"[yellow]![/yellow] {escape(', '.join(rows))}: {escape(warning)}")
     console.print(f"[bold]{escape(results.verdict)}[/bold]")
     console.print(f"[dim]seed {settings.seed}, confidence {settings.confidence:g}, windjammer {settings.version}[/dim]")
@@ -61,6 +65,21 @@ def _cells(row: Estimate) -> list[str]:
     return [escape(row.candidate), row.estimator, *numbers, row.interval, size, f"{row.largest_weight:.3g}"]
 
 
+def _outcomes(results: Results) -> Table:
+    title = "what came of them, a decision"
+    table = Table("policy", title=title, box=SIMPLE_HEAD, collapse_padding=True)
+    for name in ("error", "regret", "models asked", "cost", "sure", "default", "not told"):
+        table.add_column(name, justify="right")
+    for name, o in results.outcomes.items():
+        shares = (f"{share:.1%}" for share in (o.sure, o.default, o.unknown))
+        numbers = (f"{1 - o.reward:.4f}", f"{o.regret:.4f}", f"{o.models_asked:.2f}", f"{o.cost:.4g}")
+        table.add_row(escape(name), *numbers, *shares)
+    table.add_section()
+    for name, reward in results.models.items():
+        table.add_row(escape(f"{name} alone"), f"{1 - reward:.4f}")
+    return table
+
+
 def _differences(evaluation: Evaluation, confidence: float) -> Table:
     title = f"differences, all with {confidence:.0%} confidence at once"
     table = Table("better", "worse", "by", "low", "high", title=title, box=SIMPLE_HEAD, collapse_padding=True)
@@ -70,10 +89,10 @@ def _differences(evaluation: Evaluation, confidence: float) -> Table:
     return table
 
 
-def _warnings(evaluation: Evaluation) -> dict[str, list[str]]:
+def _warnings(evaluation: Evaluation | None) -> dict[str, list[str]]:
     """By what is said: of whom, a candidate where it is true of all its estimates."""
     said: dict[str, list[str]] = {}
-    for row in evaluation:
+    for row in evaluation or ():
         for warning in row.warnings:
             known = said.setdefault(warning, [])
             if row.candidate not in known:

@@ -25,12 +25,38 @@ class Settings(Struct, frozen=True, kw_only=True):
     version: str = ""
 
 
+class Outcome(Struct, frozen=True, kw_only=True):
+    """What came of a policy on an application's log, a decision: mean reward, models asked, their cost, shares.
+
+    `regret` is against the best single model in hindsight, `state` the digest of what it knows at the end, `curve`
+    pairs of decisions and mean reward so far, `segments` mean rewards.
+    """
+
+    reward: float
+    regret: float
+    models_asked: float
+    cost: float
+    sure: float
+    default: float
+    unknown: float
+    state: str | None = None
+    curve: list[tuple[int, float]] = []
+    segments: dict[str, float] = {}
+
+
 class Results(Struct, frozen=True, kw_only=True):
-    """An evaluation, and one for each segment where the log was cut by a column."""
+    """An evaluation, and one for each segment where the log was cut by a column.
+
+    After exact replay: `outcomes` by candidate, the mean reward of each of the `models`, and `partial`, the estimates
+    for candidates of whose choices the log does not tell all.
+    """
 
     settings: Settings
     whole: Evaluation
     segments: dict[str, Evaluation] = {}
+    partial: Evaluation | None = None
+    outcomes: dict[str, Outcome] = {}
+    models: dict[str, float] = {}
     verdict: str = ""
 
 
@@ -50,6 +76,11 @@ def as_builtins(results: Results) -> dict[str, Any]:
     found["verdict"] = results.verdict
     if results.segments:
         found["segments"] = {name: _evaluation(each) for name, each in results.segments.items()}
+    if results.partial is not None:
+        found["partial"] = _evaluation(results.partial)
+    if results.outcomes:
+        found["outcomes"] = to_builtins(results.outcomes)
+        found["models"] = results.models
     return found
 
 
