@@ -17,7 +17,11 @@ _SUSPECT = 1e-4  # a calibration test that gives less than this says that probab
 
 
 class Survey:
-    """What must be known of the whole log before anything can be estimated."""
+    """What must be known of the whole log before anything can be estimated.
+
+    By action [k]: `counts`, how often it was chosen; `mass` [candidates, k], how often each candidate would choose it;
+    `inverse` [2, k], sums of 1 / p and 1 / p^2 where it was chosen: the former is n if probabilities are right.
+    """
 
     def __init__(self, source: Source, seed: int, with_model: bool) -> None:
         self.decisions = 0
@@ -27,16 +31,16 @@ class Survey:
         self.largest_weights = np.zeros(len(source.candidates))
         self.second_moments = np.zeros(len(source.candidates))
         self.model: RewardModel | None = None
-        self._counts = np.zeros(len(source.actions))
-        self._mass = np.zeros((len(source.candidates), len(source.actions)))
-        self._inverse = np.zeros((2, len(source.actions)))
+        self.counts = np.zeros(len(source.actions))
+        self.mass = np.zeros((len(source.candidates), len(source.actions)))
+        self.inverse = np.zeros((2, len(source.actions)))
         self._with_model = with_model
         groups = Groups(GROUPS, seed)
         for part in source.parts():
             self._add(part, groups)
         check_log(self.decisions)
         self.second_moments /= self.decisions
-        self.uncovered = self._mass[:, self._counts == 0].sum(axis=1) / self.decisions
+        self.uncovered = self.mass[:, self.counts == 0].sum(axis=1) / self.decisions
 
     @property
     def uniform(self) -> bool:
@@ -47,7 +51,7 @@ class Survey:
     @property
     def never_chosen(self) -> list[str]:
         """Actions that the log does not have."""
-        return [name for name, count in zip(self.actions, self._counts, strict=True) if count == 0]
+        return [name for name, count in zip(self.actions, self.counts, strict=True) if count == 0]
 
     def calibration(self) -> float:
         """The p-value of a test that the logged probabilities are those by which choices were made.
@@ -57,7 +61,7 @@ class Survey:
         the log cannot tell from others: the test is one of too large sums, and of the total's, with Bonferroni.
         """
         n = self.decisions
-        sums, squares = self._inverse
+        sums, squares = self.inverse
         deviation = np.sqrt(np.maximum(squares - sums, 1e-12))
         seen = squares > sums * (1 + 1e-9)
         z = (sums - n)[seen] / deviation[seen]
@@ -73,12 +77,12 @@ class Survey:
         k, p = len(self.actions), part.probabilities
         self.rewards = _range(self.rewards, part.rewards)
         self.probabilities = _range(self.probabilities, p)
-        self._counts += np.bincount(part.actions, minlength=k)
-        self._inverse[0] += np.bincount(part.actions, 1 / p, k)
-        self._inverse[1] += np.bincount(part.actions, 1 / p**2, k)
+        self.counts += np.bincount(part.actions, minlength=k)
+        self.inverse[0] += np.bincount(part.actions, 1 / p, k)
+        self.inverse[1] += np.bincount(part.actions, 1 / p**2, k)
         for j, chances in enumerate(part.chances):
             weights = weights_of(part, chances)
-            self._mass[j] += chances.sum(axis=0)
+            self.mass[j] += chances.sum(axis=0)
             self.second_moments[j] += np.sum(weights**2)
             self.largest_weights[j] = max(self.largest_weights[j], weights.max())
         if self._with_model:

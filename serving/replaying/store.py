@@ -90,7 +90,7 @@ def _candidates(request: Request, config: Config, application: ApplicationConfig
     models = {config.models[key].name: key for key in application.models}
     found: dict[str, Policy[Any]] = {}
     if request.policy is not None:
-        value = {"name": request.policy} | {key: setting for key, setting in map(_pair, request.settings)}
+        value = {"name": request.policy} | dict(map(_pair, request.settings))
         found[request.policy] = read_policy(value, application.task, models, "--policy")
     for name in request.compare:
         found[name] = read_policy(name, application.task, models, "--compare")
