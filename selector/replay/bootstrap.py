@@ -75,7 +75,9 @@ def distribution(statistic: Statistic, sums: Sums, totals: Sums) -> Distribution
     """Of a statistic of sums by group; `totals` are the resampled ones."""
     whole = {name: np.asarray(column.sum()) for name, column in sums.items()}
     without = {name: whole[name] - column for name, column in sums.items()}
-    return Distribution(float(statistic(whole)), statistic(totals), statistic(without))
+    value, jackknifed = float(statistic(whole)), statistic(without)
+    known = np.where(np.isfinite(jackknifed), jackknifed, value)  # a group that has all the weight
+    return Distribution(value, statistic(totals), known)
 
 
 def _student(groups: int, confidence: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import ceil
+from math import ceil, isfinite
 
 from scipy.stats import norm
 
@@ -68,16 +68,20 @@ def effective(tally: Tally) -> float:
     return tally.total("weights") ** 2 / squares if squares > 0 else 0.0
 
 
-def more_decisions(own: Distribution, logged: Distribution, survey: Survey, confidence: float) -> tuple[int, str]:
+def more_decisions(
+    own: Distribution, logged: Distribution, survey: Survey, confidence: float
+) -> tuple[int | None, str]:
     """How many more would tell a difference as large as the estimated one, or as one wants to find; and in words.
 
-    0 and "" if it can be told already. The error of the difference falls with the root of the number of decisions.
+    0 and "" if it can be told already, None if no number would. The error of the difference falls with the root of the number of decisions.
     """
     z = float(norm.ppf((1 + confidence) / 2))
     away = own.jackknifed - logged.jackknifed
     g = len(away)
     error = float(((g - 1) / g * ((away - away.mean()) ** 2).sum()) ** 0.5)
     difference = abs(own.value - logged.value)
+    if not isfinite(difference):
+        return None, "the log has none of its choices: no number of decisions like these would tell its value"
     if z * error < difference:
         return 0, ""
     low, high = min(0.0, survey.rewards[0]), max(1.0, survey.rewards[1])

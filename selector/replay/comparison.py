@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import combinations
+from math import isfinite
 
 import numpy as np
 
@@ -18,7 +19,7 @@ def differences(known: Mapping[str, Distribution], confidence: float) -> list[Di
     Resamples are the same for all, so that differences are paired; the margin is the quantile of the greatest
     studentized difference of all pairs (Westfall & Young 1993, single step), at least the normal's.
     """
-    pairs = list(combinations(known, 2))
+    pairs = list(combinations([name for name, each in known.items() if isfinite(each.value)], 2))
     away = [known[a].resampled - known[b].resampled - (known[a].value - known[b].value) for a, b in pairs]
     errors = [_error(known[a].jackknifed - known[b].jackknifed) for a, b in pairs]
     margin = _margin(away, errors, confidence)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 
 from msgspec import Struct
 
@@ -99,7 +100,9 @@ def _applicable(candidate: _Candidate, names: Sequence[str]) -> list[str]:
     return valid
 
 
-def _estimate(candidate: _Candidate, name: str, survey: Survey, confidence: float, needed: tuple[int, str]) -> Estimate:
+def _estimate(
+    candidate: _Candidate, name: str, survey: Survey, confidence: float, needed: tuple[int | None, str]
+) -> Estimate:
     tally, learner = candidate.tally, candidate.learner
     uncovered = 0.0 if learner is not None else float(survey.uncovered[candidate.index])
     effective = tally.total("accepted") if name == "replay" else caveats.effective(tally)
@@ -108,7 +111,7 @@ def _estimate(candidate: _Candidate, name: str, survey: Survey, confidence: floa
     always = _anytime(tally, survey, confidence)
     usual = _around(known.value, counterpart.interval(confidence), bounds_of(survey))
     trusted = _trusted(counterpart, tally, effective)
-    low, high = usual if trusted else (min(usual[0], always[0]), max(usual[1], always[1]))
+    low, high = usual if trusted else _hull(usual, always)
     return Estimate(
         candidate=candidate.name,
         estimator=name,
@@ -135,6 +138,11 @@ def _around(value: float, interval: tuple[float, float], bounds: tuple[float, fl
     """The part of an interval that is within the range of rewards, and the value."""
     low, high = (min(max(end, bounds[0]), bounds[1]) for end in interval)
     return min(low, value), max(high, value)
+
+
+def _hull(usual: tuple[float, float], always: tuple[float, float]) -> tuple[float, float]:
+    """Both; the latter alone where there is no estimate."""
+    return (min(usual[0], always[0]), max(usual[1], always[1])) if isfinite(usual[0] + usual[1]) else always
 
 
 def _trusted(known: Distribution, tally: Tally, effective: float) -> bool:

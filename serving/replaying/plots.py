@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import StringIO
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from selector.replay import Estimate, Evaluation
 from selector.replay.tally import BINS
 from serving.replaying.results import Results
 
-_STYLE = {"svg.fonttype": "none", "svg.hashsalt": "windjammer", "font.family": "sans-serif", "font.size": 9}
+_STYLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "windjammer", "font.family": "sans-serif", "font.size": 9}
 _COLOURS = ("#2166ac", "#b2182b", "#1b7837", "#e08214", "#762a83", "#01665e", "#8c510a", "#c51b7d")
 
 
@@ -85,7 +86,7 @@ def weights(evaluation: Evaluation) -> str:
     for i, (name, tally) in enumerate(tallies.items()):
         shares = tally.histogram / tally.histogram.sum()
         axes.bar(places + i * width, shares, width, label=name, color=_COLOURS[i % len(_COLOURS)])
-    labels = [f"{low:g} to {high:g}" for low, high in zip(BINS[:-1], BINS[1:], strict=True)]
+    labels = [f"{low:g} to {high:g}" for low, high in pairwise(BINS)]
     axes.set_xticks(places + 0.4, labels, rotation=45, ha="right")
     axes.legend(frameon=False)
     return _svg(figure)
