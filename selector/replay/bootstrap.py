@@ -20,11 +20,9 @@ class Resamples:
     """`RESAMPLES` draws of G groups out of G: [B, G] counts, the same for all statistics, so that these are paired."""
 
     def __init__(self, groups: int, seed: int) -> None:
-        rng = np.random.default_rng([seed, 2])
-        counts = np.zeros((RESAMPLES, groups))
-        for row in counts:
-            row += np.bincount(rng.integers(groups, size=groups), minlength=groups)
-        self.counts = counts
+        drawn = np.random.default_rng([seed, 2]).integers(groups, size=(RESAMPLES, groups))
+        drawn += np.arange(RESAMPLES)[:, None] * groups
+        self.counts = np.bincount(drawn.ravel(), minlength=RESAMPLES * groups).reshape(RESAMPLES, groups).astype(float)
 
     def totals(self, sums: Sums) -> dict[str, Floats]:
         """[B] totals of each column of sums by group."""

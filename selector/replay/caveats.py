@@ -13,7 +13,7 @@ from selector.replay.tally import Tally
 FEW = 100
 """Effective decisions below which an estimate is called weak."""
 _HEAVY = 0.05  # a share of all weight that one decision may have
-_RESOLUTION = 0.05  # the smallest difference that one wants to find, of what the logging policy could lose or gain
+_RESOLUTION = 0.05  # the smallest difference that one wants to find, of what the logging policy could lose
 _SUSPECT = 1e-4  # chance of weights so far from a mean of one
 
 
@@ -73,7 +73,8 @@ def more_decisions(
 ) -> tuple[int | None, str]:
     """How many more would tell a difference as large as the estimated one, or as one wants to find; and in words.
 
-    0 and "" if it can be told already, None if no number would. The error of the difference falls with the root of the number of decisions.
+    0 and "" if it can be told already, None if no number would. The error of the difference falls with the root of the
+    number of decisions.
     """
     z = float(norm.ppf((1 + confidence) / 2))
     away = own.jackknifed - logged.jackknifed

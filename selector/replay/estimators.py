@@ -38,10 +38,10 @@ class Estimator(Struct, frozen=True):
 
 
 class Blend(Estimator, frozen=True):
-    """dm + s b, b being what `sndr` adds to it: s = (1 + z^2) / (2 + z^2), z = b / its standard error.
+    """dm + s b, where b is what `sndr` adds to it, and s = max(0, 1 - error^2 / b^2).
 
-    The bias of the model is taken to have a variance of b^2 + error^2 around 0, of which error^2 is noise in b: a model
-    that residuals do not contradict is trusted by half, one that they do is corrected.
+    b is the model's bias and noise of a known error; s is the share of b^2 that is not noise, estimated by moments
+    (the positive part of James & Stein's). A model that residuals do not contradict is left alone, another corrected.
     """
 
     def value(self, sums: Mapping[str, Floats]) -> Floats:
@@ -50,8 +50,9 @@ class Blend(Estimator, frozen=True):
         with np.errstate(divide="ignore", invalid="ignore"):
             b = sums["weighted_residual"] / sums["weights"]
             spread = sums["squared_residual"] - 2 * b * sums["residual_weight"] + b**2 * sums["squares"]
-            noise = np.maximum(spread, 1e-300) / n**2
-            return sums["predicted"] / n + b * (b**2 + noise) / (b**2 + 2 * noise)
+            noise = np.maximum(spread, 0.0) / n**2
+            corrected = b * np.maximum(0.0, 1.0 - noise / np.maximum(b**2, 1e-300))
+            return sums["predicted"] / n + corrected
 
 
 ESTIMATORS: dict[str, Estimator] = {

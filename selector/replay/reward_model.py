@@ -8,7 +8,8 @@ from selector.replay.logged import Floats, Integers
 from selector.replay.source import Part
 
 FOLDS = 5
-_RIDGE = 40.0  # what the pooled model counts for, in decisions, against an action's own
+_RIDGE = 70.0  # what the pooled model counts for, in decisions, against an action's own slopes
+_RIDGE_OF_MEAN = 4.0  # and against its own mean
 
 
 class RewardModel:
@@ -57,11 +58,11 @@ class RewardModel:
 def _coefficients(gram: Floats, moment: Floats) -> Floats:
     """[k, d]: each action's, of which the pooled ones are the prior."""
     d = gram.shape[-1]
-    pooled_ridge = np.eye(d) * _RIDGE
-    pooled_ridge[0, 0] = 1e-6  # the constant is not drawn to 0
-    pooled = np.linalg.solve(gram.sum(axis=0) + pooled_ridge, moment.sum(axis=0))
+    pooled_ridge, ridge = np.full((2, d), _RIDGE)
+    pooled_ridge[0], ridge[0] = 1e-6, _RIDGE_OF_MEAN
+    pooled = np.linalg.solve(gram.sum(axis=0) + np.diag(pooled_ridge), moment.sum(axis=0))
     residual = moment - gram @ pooled
-    own: Floats = pooled + np.linalg.solve(gram + np.eye(d) * _RIDGE, residual[..., None])[..., 0]
+    own: Floats = pooled + np.linalg.solve(gram + np.diag(ridge), residual[..., None])[..., 0]
     return own
 
 

@@ -84,7 +84,7 @@ class _Parser:
     def __init__(
         self, path: Path, mapping: roles.Mapping, files: Sequence[CandidateFile], by: str | None, folder: Path
     ) -> None:
-        self.path, self.mapping, self.by, self.folder = path, mapping, by, folder
+        self.path, self.mapping, self.files, self.by, self.folder = path, mapping, files, by, folder
         named = sorted(set().union(*(actions_of(file, mapping.action) for file in files)), key=_natural)
         self.actions, self.users, self.levels = _Codes(named), _Codes(), _Codes()
         self.named = len(named)
@@ -111,6 +111,7 @@ class _Parser:
         )
         matrices: dict[str, Matrix] = {name: self._lookup(each) for name, each in self.joined.items()}
         matrices |= {file.name: self._align(file, n) for file in self.aligned}
+        matrices = {file.name: matrices[file.name] for file in self.files}
         levels = self._mapped("segment") if self.by else np.empty(0)
         segments = {name: np.flatnonzero(levels == code) for name, code in self.levels.known.items()}
         return ParsedLog(log, list(self.actions.known), matrices, segments)

@@ -1,4 +1,4 @@
-"""Off-policy evaluation, measured: known figures, error over simulated logs, coverage of intervals, speed and memory."""
+"""Off-policy evaluation, measured: known figures, errors over simulated logs, coverage of intervals, speed, memory."""
 
 from __future__ import annotations
 
