@@ -122,22 +122,26 @@ class Rehearsal:
 def course(judged: Iterable[Judged], entries: Iterable[Entry]) -> Iterator[Judged | Entry]:
     """Decisions and events in the order of their times, a decision before the event that is about it.
 
-    `judged` is in the order of query ids, `entries` in that of positions; neither is held in memory.
+    `judged` is in the order of query ids, `entries` in that of positions. Only the ids of decisions whose event has not
+    come yet are held in memory.
     """
     waiting = iter(judged)
     following = next(waiting, None)
-    done: set[int] = set()
+    open_ids: set[int] = set()  # decided, their event is to come
+    early: set[int] = set()  # decided because their event came, before the order of ids reached them
     for entry in entries:
-        ids = {decision.query.id for decision in entry.decisions}
-        while following is not None and (following.decision.at <= entry.at or following.decision.query.id in ids):
-            if following.decision.query.id not in done:
+        while following is not None and following.decision.at <= entry.at:
+            if following.decision.query.id in early:
+                early.discard(following.decision.query.id)
+            else:
+                open_ids.add(following.decision.query.id)
                 yield following
-            done.discard(following.decision.query.id)
-            ids.discard(following.decision.query.id)
             following = next(waiting, None)
         for decision in entry.decisions:
-            if decision.query.id in ids and isinstance(entry.event, Feedback):
-                done.add(decision.query.id)  # out of the order of ids
+            if decision.query.id in open_ids:
+                open_ids.discard(decision.query.id)
+            elif isinstance(entry.event, Feedback):
+                early.add(decision.query.id)
                 yield Judged(decision, entry.event)
         yield entry
 

@@ -71,7 +71,8 @@ def logging(confidence: Floats) -> Floats:
     n = len(confidence)
     scores = np.column_stack([np.zeros(n), np.full(n, -1.1), np.full(n, -0.6), 3 * confidence - 2.9])
     odds = np.exp(scores)
-    return 0.9 * odds / odds.sum(axis=1, keepdims=True) + 0.1 / 4
+    chances: Floats = 0.9 * odds / odds.sum(axis=1, keepdims=True) + 0.1 / 4
+    return chances
 
 
 def targets(confidence: Floats) -> dict[str, Floats]:
@@ -162,7 +163,10 @@ def covered_by_one(kind: str, n: int, seed: int) -> list[Coverage]:
     x, segment = rng.random(n), rng.integers(3, size=n)
     means = _means(x, segment, drifting=kind == "drifting")
     rewards = (rng.random((n, 4)) < means).astype(float)
-    policies = {"adaptive": EpsilonGreedy(epsilon=0.2), "adversarial": Exp3(learning_rate=0.02, share=0.02)}
+    policies: dict[str, Any] = {
+        "adaptive": EpsilonGreedy(epsilon=0.2),
+        "adversarial": Exp3(learning_rate=0.02, share=0.02),
+    }
     log = simulate(rewards, policies.get(kind, logging(x)), seed, {"x": x, "segment": segment})
     candidates = {name: np.broadcast_to(p, (n, 4)) for name, p in targets(x).items() if name != "uniform"}
     return [_coverage(log, candidates[e.candidate], means, e) for e in evaluate(log, candidates, [DEFAULT], seed=seed)]
@@ -175,7 +179,8 @@ def _means(x: Floats, segment: NDArray[Any], *, drifting: bool) -> Floats:
     if drifting:
         turn = np.sin(np.arange(len(x)) / len(x) * 2 * np.pi)[:, None]
         means = means + 0.25 * turn * np.array([1, -1, 1, 0])
-    return means.clip(0.02, 0.98)
+    clipped: Floats = means.clip(0.02, 0.98)
+    return clipped
 
 
 def _coverage(log: LoggedDecisions, chances: Floats, means: Floats, row: Any) -> Coverage:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from selector.replay import LoggedDecisions, evaluate
-from tests.selector.replay.samples import a_log, a_world, logging, switching, value
+from selector.replay import LoggedDecisions, evaluate, simulate
+from tests.selector.replay.samples import a_log, a_world, switching, value
 
 WORLD = a_world(2_000, seed=1)
 LOG = a_log(WORLD, seed=2)
@@ -53,21 +53,20 @@ def test_rewards_beyond_0_and_1_are_mentioned() -> None:
 
 
 def test_how_many_more_decisions_would_tell_is_about_right() -> None:
-    """With that many more, the margin is a twentieth of what the logging policy earns."""
-    world = a_world(300, seed=5)
-    near = np.roll(logging(world.x), 10, axis=0)
-    row = evaluate(a_log(world, 5), {"near": near}, ["ips"])[0]
-    assert row.more_decisions is not None
+    """All actions are alike; with so many more, the margin is a twentieth of what each earns."""
+    coins = (np.random.default_rng(1).random((400, 2)) < 0.5).astype(float)
+    row = evaluate(simulate(coins, [0.7, 0.3], 1), {"c": [0.3, 0.7]}, ["ips"])[0]
+    assert row.more_decisions
     assert f"about {row.more_decisions:,} more decisions would tell" in row.warnings[-1]
-    larger = a_world(300 + row.more_decisions, seed=5)
-    again = evaluate(a_log(larger, 5), {"near": np.roll(logging(larger.x), 10, axis=0)}, ["ips"])
-    (pair,) = again.differences
-    assert pair.high - pair.value == pytest.approx(0.05 * again.logged.value, rel=0.35)
+    more = (np.random.default_rng(2).random((400 + row.more_decisions, 2)) < 0.5).astype(float)
+    (pair,) = evaluate(simulate(more, [0.7, 0.3], 2), {"c": [0.3, 0.7]}, ["ips"]).differences
+    wanted = max(0.025, abs(row.value - evaluate(simulate(coins, [0.7, 0.3], 1), {"c": [0.3, 0.7]}).logged.value))
+    assert pair.high - pair.value == pytest.approx(wanted, rel=0.2)
 
 
 class TestTheWinner:
     def test_is_named_where_it_is_one(self) -> None:
-        candidates = {"switching": switching(WORLD.x), "third": [0.0, 0.0, 1.0], "uniform": [1 / 3] * 3}
+        candidates = {"switching": switching(WORLD.x), "third": np.eye(3)[2], "uniform": np.full(3, 1 / 3)}
         evaluation = evaluate(LOG, candidates, ["dr"])
         assert evaluation.winner == "switching"
         assert all(difference.low > 0 for difference in evaluation.differences if difference.better == "switching")
