@@ -108,9 +108,10 @@ def tally(source: Source, survey: Survey, learners: Mapping[str, Rejection], see
 
 
 def _fixed(part: Part, survey: Survey, rng: np.random.Generator) -> Iterator[Chosen]:
-    """Rejection sampling keeps a row with chance w / max w."""
+    """Rejection sampling keeps a row with chance w / max w, by the same draws for all candidates."""
+    drawn = rng.random(len(part))
     for chances, largest in zip(part.chances, survey.largest_weights, strict=True):
-        kept = rng.random(len(part)) * largest < weights_of(part, chances)
+        kept = drawn * largest < weights_of(part, chances)
         yield Chosen(chances, kept.astype(np.float64))
 
 

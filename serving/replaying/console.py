@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import PurePath
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -20,7 +21,8 @@ from serving.replaying.tables import Advance
 def progress(*, shown: bool) -> Iterator[tuple[Advance, Advance]]:
     """A bar on stderr for reading and one for evaluating; both hear shares from 0 to 1."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not shown) as bars:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not (shown and console.is_terminal)) as bars:
         reading = bars.add_task("reading the log", total=1.0)
         evaluating = bars.add_task("evaluating", total=1.0)
         yield (
@@ -33,7 +35,7 @@ def show(results: Results) -> None:
     """Print tables, warnings once each, and the verdict."""
     console = Console()
     settings = results.settings
-    console.print(_estimates(results.whole, f"{settings.log}: {settings.decisions:,} decisions"))
+    console.print(_estimates(results.whole, f"{PurePath(settings.log).name}: {settings.decisions:,} decisions"))
     for name, evaluation in results.segments.items():
         console.print(_estimates(evaluation, f"{name}: {evaluation.logged.decisions:,} decisions", short=True))
     if results.outcomes:

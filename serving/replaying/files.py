@@ -47,17 +47,17 @@ class _Codes:
 class _Column:
     """A column on disk."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path) -> None:
         self.path = folder / f"{len(list(folder.iterdir()))}.bin"
         self.file: IO[bytes] = self.path.open("wb")
         self.dtype: np.dtype[Any] = np.dtype(np.float64)
-        self.name = name
 
     def write(self, values: NDArray[Any]) -> None:
         self.dtype = values.dtype
         self.file.write(np.ascontiguousarray(values).tobytes())
 
     def mapped(self, width: int | None = None) -> NDArray[Any]:
+        """All that was written, [n] or [n, width]."""
         self.file.close()
         if self.path.stat().st_size == 0:
             raise InvalidLog("the log is empty: there is no decision to learn from")
@@ -77,7 +77,11 @@ def parsed(
     mapping.check(columns, [] if by is None else [by])
     files = [describe(name, file, mapping.action, columns) for name, file in candidates.items()]
     with tempfile.TemporaryDirectory(prefix="windjammer-replay-") as folder:
-        yield _Parser(path, mapping, files, by, Path(folder)).parse(advance)
+        parser = _Parser(path, mapping, files, by, Path(folder))
+        try:
+            yield parser.parse(advance)
+        finally:
+            parser.close()
 
 
 class _Parser:
@@ -116,6 +120,11 @@ class _Parser:
         segments = {name: np.flatnonzero(levels == code) for name, code in self.levels.known.items()}
         return ParsedLog(log, list(self.actions.known), matrices, segments)
 
+    def close(self) -> None:
+        """Close what a mistake in the log left open."""
+        for column in self.columns.values():
+            column.file.close()
+
     def _take(self, chunk: Chunk) -> None:
         mapping = self.mapping
         self._write("action", self.actions.of(chunk.text(mapping.action)))
@@ -146,7 +155,7 @@ class _Parser:
 
     def _align(self, file: CandidateFile, n: int) -> NDArray[Any]:
         """A file whose rows are those of the log."""
-        column = _Column(self.folder, file.name)
+        column = self.columns[f"rows {file.name}"] = _Column(self.folder)
         for chunk in chunks(file.path):
             if len(chunk):
                 column.write(wide(chunk, file, self.actions.known))
@@ -157,7 +166,7 @@ class _Parser:
 
     def _write(self, name: str, values: NDArray[Any]) -> None:
         if name not in self.columns:
-            self.columns[name] = _Column(self.folder, name)
+            self.columns[name] = _Column(self.folder)
         self.columns[name].write(values)
 
     def _mapped(self, name: str) -> NDArray[Any]:

@@ -172,8 +172,8 @@ def test_models_whose_answer_was_late_are_late_for_the_candidate_too() -> None:
 def test_sure_answers_and_defaults_are_counted() -> None:
     recorder = Recorder(Exp4(), 900)
     setting = Setting(loss=ZeroOne(), certainty=Certainty(threshold=Threshold(target_error=0.3)), costs={"cnn:1": 2.0})
-    found = replay(recorder.judged(), recorder.log.entries("a"), {"exp4": Exp4()}, setting)
-    account = found.accounts["exp4"]
+    found = replay(recorder.judged(), recorder.log.entries("a"), {"ensemble": Ensemble()}, setting)
+    account = found.accounts["ensemble"]
     assert 0 < account.sure < 900
     assert account.cost == 1800.0
 

@@ -148,7 +148,7 @@ def test_the_report_is_one_page_that_needs_nothing_else(files: Files) -> None:
     arguments = ("--log", files.log, "--map", f"{MAP},context=position", "--candidate", f"new={files.candidate}")
     assert replay(*arguments, "--seed", 3, "--report", page).exit_code == 0
     text = page.read_text()
-    assert text.count("<svg") == 6
+    assert text.count("<svg") == 5
     assert '"seed": 3' in text.replace("&quot;", '"')
     assert not re.search(r"""(src|href)=["'](?!#)""", text)
     first = text
