@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 from msgspec import Struct, field
+from msgspec.structs import replace as changed
 
-from selector.certainty import Certainty
 from selector.decisions import Decision, Entry, Label
 from selector.errors import InvalidLabel
+from selector.fold import Fold
 from selector.losses import Loss
 from selector.policy import Policy
 from selector.replay.bootstrap import Distribution, Resamples, distribution
@@ -29,10 +30,9 @@ Segment = Callable[[Decision], str]
 
 
 class Setting(Struct, frozen=True, kw_only=True):
-    """What an application makes of decisions: its loss, what is said of answers, the default, models' costs."""
+    """What an application makes of decisions: how its log is folded, its default output, what its models cost."""
 
-    loss: Loss
-    certainty: Certainty | None = None
+    fold: Fold
     default: Label | None = None
     costs: Mapping[str, float] = {}
 
@@ -113,19 +113,18 @@ def replay(
     candidates: Mapping[str, Policy[Any]],
     setting: Setting,
     *,
-    running: Policy[Any] | None = None,
     confidence: float = 0.95,
     seed: int = 0,
     segment: Segment | None = None,
 ) -> Course:
-    """Follow candidates through an application's log, all in one pass; `running` follows the logged choices.
+    """Follow candidates through an application's log, all in one pass.
 
-    `judged` are its decisions with feedback in the order of their ids, `entries` all its events. A candidate learns as
-    it would have learned, from feedback in the order in which that arrived. Raises InvalidLog if nothing was judged.
+    The application's own policy follows the logged choices. `judged` are its decisions with feedback in the order of
+    their ids, `entries` all its events. A candidate learns as it would have learned, from feedback in the order in which
+    that arrived. Raises InvalidLog if nothing was judged.
     """
-    players = {name: Rehearsal(policy, setting.loss, setting.certainty, seed) for name, policy in candidates.items()}
-    if running is not None:
-        players[LOGGED] = Rehearsal(running, setting.loss, setting.certainty, seed, follow=True)
+    players = {name: Rehearsal(changed(setting.fold, policy=policy), seed) for name, policy in candidates.items()}
+    players[LOGGED] = Rehearsal(setting.fold, seed, follow=True)
     board = _Board(players, setting, segment)
     for event in course(judged, entries):
         if isinstance(event, Judged):
@@ -143,10 +142,9 @@ class _Board:
 
     def __init__(self, players: Mapping[str, Rehearsal], setting: Setting, segment: Segment | None) -> None:
         self.players, self.setting, self.segment = players, setting, segment
-        names = [*players, *([] if LOGGED in players else [LOGGED])]
         self.accounts = {
             name: Account({"decisions": np.zeros(GROUPS), "reward": np.zeros(GROUPS)}, curve=[], segments={})
-            for name in names
+            for name in players
         }
         self.models = _Models()
         self.decisions = 0
@@ -157,13 +155,12 @@ class _Board:
         logged, setting = judged.decision, self.setting
         group = self._group(logged)
         segment = None if self.segment is None else self.segment(logged)
-        made = {LOGGED: logged} | {name: player.decide(judged) for name, player in self.players.items()}
-        for name, decision in made.items():
-            player = self.players.get(name)
-            unknown = player is not None and not player.follow and _unseen(decision, judged)
+        for name, player in self.players.items():
+            decision = player.decide(judged)
+            unknown = not player.follow and _unseen(decision, judged)
             loss = None if unknown else _loss(decision, judged, setting)
             self.accounts[name].add(group, loss, decision, costs(decision, setting.costs), segment)
-        self.models.add(judged, setting.loss)
+        self.models.add(judged, setting.fold.loss)
         self.decisions += 1
         self.times = [self.times[0] if self.times else logged.at, logged.at]
         self._trace()
@@ -202,7 +199,7 @@ def _unseen(decision: Decision, judged: Judged) -> bool:
 
 def _loss(decision: Decision, judged: Judged, setting: Setting) -> float | None:
     try:
-        return loss_of(decision, judged.feedback, judged.decision, setting.loss, setting.default)
+        return loss_of(decision, judged.feedback, judged.decision, setting.fold.loss, setting.default)
     except InvalidLabel:
         return None
 

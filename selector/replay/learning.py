@@ -14,6 +14,7 @@ from selector.learner import Learner
 from selector.losses import Absolute, Loss, ZeroOne
 from selector.policies.single import Single
 from selector.policy import Policy
+from selector.population import Population
 from selector.replay.errors import InvalidCandidate
 from selector.replay.logged import Floats
 from selector.replay.source import Part
@@ -50,13 +51,13 @@ class Rejection:
         self._least = least
         self._draws = np.random.default_rng([seed, 4])
         self._loss: Loss = ZeroOne() if policy.task == "classification" else Absolute()
-        self._learner = Learner(policy, self._loss)
+        self._learner = Population(policy, self._loss)
         self._users: dict[str, Learner] = {}
         self._learner.fold(self._models())
         self._position, self._rows = 1, 0
 
     @property
-    def learner(self) -> Learner:
+    def learner(self) -> Population:
         """The population's."""
         return self._learner
 
@@ -109,7 +110,7 @@ class Rejection:
 
     def _state(self, user: str | None) -> Any:
         own = None if user is None or not self.policy.per_user else self._users.get(user)
-        return self._learner.state if own is None else self.policy.blend(self._learner.state, own.state)
+        return self._learner.state if own is None else self._learner.met(own)
 
     def _learn(self, query: Query, action: int, probability: float, reward: float) -> None:
         name = self._names[action]

@@ -9,11 +9,10 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from selector.certainty import Certainty
 from selector.decisions import Decision, Entry, Feedback, Label, Prediction, Selection
+from selector.fold import Fold
 from selector.learner import Learner
 from selector.losses import Loss, loss_of_answer
-from selector.policy import Policy
 
 
 class Judged(Struct, frozen=True):
@@ -42,21 +41,13 @@ class Rehearsal:
     very state of a server of that policy. `missing` counts choices of models whose prediction the log does not have.
     """
 
-    def __init__(
-        self,
-        policy: Policy[Any],
-        loss: Loss,
-        certainty: Certainty | None = None,
-        seed: int = 0,
-        *,
-        follow: bool = False,
-    ) -> None:
-        self.policy = policy
+    def __init__(self, fold: Fold, seed: int = 0, *, follow: bool = False) -> None:
+        self.policy = fold.policy
         self.follow = follow
         self.missing = 0
-        self._loss, self._certainty = loss, certainty
+        self._fold = fold
         self._rng = Random(seed)  # noqa: S311
-        self.population = Learner(policy, loss, certainty)
+        self.population = fold.everyone()
         self._users: dict[str, Learner] = {}
         self._about_application: list[Entry] = []
         self._made: dict[int, Decision] = {}
@@ -105,17 +96,17 @@ class Rehearsal:
                 elif model not in late:
                     self.missing += 1
         answer = self.policy.combine(state, query, selections, predictions)
-        if self._certainty is not None:
-            answer = self._certainty.judge(self.population.record, answer, predictions)
+        if self._fold.certainty is not None:
+            answer = self._fold.certainty.judge(self.population.record, answer, predictions)
         return Decision(logged.application, query, logged.at, self.policy.name, tuple(selections), predictions, answer)
 
     def _state(self, user: str | None) -> Any:
         own = self._users.get(user) if user is not None and self.policy.per_user else None
-        return self.population.state if own is None else self.policy.blend(self.population.state, own.state)
+        return self.population.state if own is None else self.population.met(own)
 
     def _user(self, user: str) -> Learner:
         if user not in self._users:
-            self._users[user] = Learner(self.policy, self._loss).fold_all(self._about_application)
+            self._users[user] = self._fold.one().fold_all(self._about_application)
         return self._users[user]
 
 

@@ -50,16 +50,13 @@ def _results(
     log: Log,
     advance: Advance,
 ) -> Results:
-    setting = Setting(
-        loss=application.loss, certainty=application.certainty, default=application.default_output, costs=costs
-    )
+    setting = Setting(fold=application.fold, default=application.default_output, costs=costs)
     entries = _watched(log, application.name, advance)
     course = replay(
         _judged(log, application.name),
         entries,
         candidates,
         setting,
-        running=application.policy,
         confidence=request.confidence,
         seed=request.seed,
         segment=_segment(request.by),

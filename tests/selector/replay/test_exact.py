@@ -15,6 +15,7 @@ from selector import Ensemble, Exp3, Exp4, MajorityVote, Static, Thompson
 from selector.certainty import Certainty
 from selector.confidence import Threshold
 from selector.decisions import Decision, Feedback, ModelsChanged, PolicyChanged, Prediction, Query, Selection, encode
+from selector.fold import Fold
 from selector.learner import Learner
 from selector.losses import ZeroOne
 from selector.policy import Policy
@@ -26,7 +27,7 @@ from selector.replay.rehearsal import Judged, Rehearsal, course
 from tests.benchmarks.model_failure import decide
 from tests.selector.worlds import MODELS, truth_and_predictions
 
-SETTING = Setting(loss=ZeroOne())
+SETTING = Setting(fold=Fold(policy=Exp4(), loss=ZeroOne()))
 
 
 class Recorder:
@@ -34,7 +35,8 @@ class Recorder:
 
     def __init__(self, policy: Policy[Any], n: int, seed: int = 1, delay: int = 1, users: int = 0) -> None:
         self.policy, self.log, self.record = policy, MemoryLog(), list[Decision]()
-        self.learner = Learner(policy, ZeroOne())
+        self.fold = Fold(policy=policy, loss=ZeroOne())
+        self.learner = self.fold.everyone()
         self.users: dict[str, Learner] = {}
         self.rng = Random(seed)
         self._append(ModelsChanged(MODELS), None, 0.0)
@@ -56,7 +58,7 @@ class Recorder:
 
     def _decide(self, i: int, outputs: dict[str, Prediction], user: str | None) -> None:
         own = None if user is None else self.users.get(user)
-        state = self.learner.state if own is None else self.policy.blend(self.learner.state, own.state)
+        state = self.learner.state if own is None else self.learner.met(own)
         decision = decide(self.policy, state, Query(i + 1, MODELS, user), outputs, self.rng)
         decision = changed(decision, application="a", at=float(i))
         self.record.append(decision)
@@ -69,12 +71,12 @@ class Recorder:
         if user is not None:
             if user not in self.users:
                 about = [e for e in self.log.entries("a") if e.user is None]
-                self.users[user] = Learner(self.policy, ZeroOne()).fold_all(about)
+                self.users[user] = self.fold.one().fold_all(about)
             self.users[user].fold(entry)
 
 
 def rehearsed(policy: Policy[Any], recorder: Recorder, seed: int = 1) -> tuple[list[Decision], Rehearsal]:
-    rehearsal, made = Rehearsal(policy, ZeroOne(), None, seed), []
+    rehearsal, made = Rehearsal(Fold(policy=policy, loss=ZeroOne()), seed), []
     for event in course(recorder.judged(), recorder.log.entries("a")):
         if isinstance(event, Judged):
             made.append(rehearsal.decide(event))
@@ -102,17 +104,16 @@ def test_users_meet_their_own_states() -> None:
 
 @pytest.mark.parametrize("policy", [Exp3(), Exp4(), Ensemble()], ids=lambda p: p.name)
 def test_the_logged_choices_lead_to_the_very_state_of_the_server(policy: Policy[Any]) -> None:
-    recorder = Recorder(policy, 100, delay=3)
-    found = replay(
-        recorder.judged(), recorder.log.entries("a"), {"static": Static(model="cnn")}, SETTING, running=policy
-    )
+    recorder = Recorder(policy, 100, delay=3, users=4)
+    candidates: dict[str, Policy[Any]] = {"static": Static(model="cnn")}
+    found = replay(recorder.judged(), recorder.log.entries("a"), candidates, Setting(fold=recorder.fold))
     assert found.states[LOGGED] == recorder.learner.encode()
 
 
 def test_rewards_regret_and_the_best_model_are_those_of_the_record() -> None:
     recorder = Recorder(Exp4(), 300)
     candidates: dict[str, Policy[Any]] = {"static": Static(model="cnn"), "vote": MajorityVote()}
-    found = replay(recorder.judged(), recorder.log.entries("a"), candidates, SETTING, running=Exp4())
+    found = replay(recorder.judged(), recorder.log.entries("a"), candidates, SETTING)
     static, vote = found.evaluation
     assert static.value == found.models["cnn:1"] == max(found.models.values())
     assert found.regret("static") == 0
@@ -164,14 +165,15 @@ def test_models_whose_answer_was_late_are_late_for_the_candidate_too() -> None:
     recorder = Recorder(Exp4(), 40)
     cut = [changed(j.decision, predictions={"cnn:1": j.decision.predictions["cnn:1"]}) for j in recorder.judged()]
     judged = [Judged(decision, j.feedback) for decision, j in zip(cut, recorder.judged(), strict=True)]
-    rehearsal = Rehearsal(MajorityVote(), ZeroOne())
+    rehearsal = Rehearsal(Fold(policy=MajorityVote(), loss=ZeroOne()))
     assert [rehearsal.decide(each).predictions for each in judged] == [decision.predictions for decision in cut]
     assert rehearsal.missing == 0
 
 
 def test_sure_answers_and_defaults_are_counted() -> None:
     recorder = Recorder(Exp4(), 900)
-    setting = Setting(loss=ZeroOne(), certainty=Certainty(threshold=Threshold(target_error=0.3)), costs={"cnn:1": 2.0})
+    fold = Fold(policy=Exp4(), loss=ZeroOne(), certainty=Certainty(threshold=Threshold(target_error=0.3)))
+    setting = Setting(fold=fold, costs={"cnn:1": 2.0})
     found = replay(recorder.judged(), recorder.log.entries("a"), {"ensemble": Ensemble()}, setting)
     account = found.accounts["ensemble"]
     assert 0 < account.sure < 900

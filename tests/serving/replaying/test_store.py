@@ -16,9 +16,10 @@ from feedback_store.contract import Pending, Row
 from feedback_store.opening import open_log
 from selector import Exp3, Exp4
 from selector.decisions import Decision, Feedback, ModelsChanged, Query, encode
-from selector.learner import Learner
+from selector.fold import Fold
 from selector.losses import ZeroOne
 from selector.policy import Policy
+from selector.population import Population
 from serving.cli import app
 from tests.benchmarks.model_failure import decide
 from tests.selector.worlds import MODELS, truth_and_predictions
@@ -44,11 +45,11 @@ policy = "POLICY"
 """
 
 
-def a_store(folder: Path, policy: Policy[Any], n: int = 150) -> Learner:
+def a_store(folder: Path, policy: Policy[Any], n: int = 150) -> Population:
     """A configuration, and the log that a server of it would have left; what that server knew."""
     (folder / "windjammer.toml").write_text(CONFIG.replace("POLICY", policy.name))
     log = open_log(f"sqlite:///{folder}/windjammer.db")
-    learner, rng, world = Learner(policy, ZeroOne()), Random(1), Random("world")
+    learner, rng, world = Fold(policy=policy, loss=ZeroOne()).everyone(), Random(1), Random("world")
     log.commit([], [Pending("digits", None, 1.0, ModelsChanged(MODELS))])
     learner.fold_all(log.entries("digits"))
     for i in range(1, n + 1):
