@@ -120,8 +120,8 @@ def replay(
     """Follow candidates through an application's log, all in one pass.
 
     The application's own policy follows the logged choices. `judged` are its decisions with feedback in the order of
-    their ids, `entries` all its events. A candidate learns as it would have learned, from feedback in the order in which
-    that arrived. Raises InvalidLog if nothing was judged.
+    their ids, `entries` all its events. A candidate learns as it would have learned, from feedback in the order in
+    which that arrived. Raises InvalidLog if nothing was judged.
     """
     players = {name: Rehearsal(changed(setting.fold, policy=policy), seed) for name, policy in candidates.items()}
     players[LOGGED] = Rehearsal(setting.fold, seed, follow=True)

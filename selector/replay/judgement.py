@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import isfinite
 
+import numpy as np
 from msgspec import Struct
 
 from selector.replay import anytime, caveats
@@ -156,7 +157,9 @@ def _trusted(known: Distribution, tally: Tally, effective: float) -> bool:
 
 def _anytime(tally: Tally, survey: Survey, confidence: float) -> tuple[float, float]:
     bottom, top = bounds_of(survey)
-    low, high = anytime.interval(tally.gains, tally.shortfalls, confidence, survey.decisions, tally.largest_weight)
+    gains, shortfalls = np.array([tally.gains.moment()]), np.array([tally.shortfalls.moment()])
+    lows, highs = anytime.interval(gains, shortfalls, confidence, survey.decisions, tally.largest_weight)
+    low, high = float(lows[0]), float(highs[0])
     return bottom + (top - bottom) * low, bottom + (top - bottom) * high
 
 
