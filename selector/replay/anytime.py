@@ -44,7 +44,8 @@ def lower(moments: Floats, alpha: float, planned: int) -> Floats:
     Narrowest after about `planned` values.
     """
     count, total, variation = moments.T
-    return np.maximum(0.0, (total - boundary(variation, alpha, planned / 4)) / np.maximum(count, 1.0))
+    bounds: Floats = np.maximum(0.0, (total - boundary(variation, alpha, planned / 4)) / np.maximum(count, 1.0))
+    return bounds
 
 
 def upper(moments: Floats, alpha: float, planned: int, largest: float) -> Floats:
@@ -52,7 +53,8 @@ def upper(moments: Floats, alpha: float, planned: int, largest: float) -> Floats
     count, total, variation = moments.T
     c = max(1.0, largest)
     reach = c * boundary(variation / c**2, alpha, planned / 4 / c**2)
-    return np.minimum(largest, (total + reach) / np.maximum(count, 1.0))
+    bounds: Floats = np.minimum(largest, (total + reach) / np.maximum(count, 1.0))
+    return bounds
 
 
 def boundary(variation: Floats, alpha: float, tuned_for: float) -> Floats:

@@ -54,17 +54,19 @@ class Chunk(Struct, frozen=True):
 
 
 def as_text(cell: object) -> str:
-    """A cell as text; whole numbers without a fraction.
+    """A cell as text, numbers written in one way only.
 
-    >>> as_text("3.0"), as_text(3), as_text(" b ")
-    ('3', '3', 'b')
+    >>> as_text("3.0"), as_text(3), as_text(".50"), as_text(" b "), as_text("12345678901234567890")
+    ('3', '3', '0.5', 'b', '12345678901234567890')
     """
     text = str(cell).strip()
+    if text.isdecimal() and text.isascii():
+        return text.lstrip("0") or "0"
     try:
         number = float(text)
     except ValueError:
         return text
-    return str(int(number)) if number.is_integer() else text
+    return str(int(number)) if number.is_integer() else repr(number)
 
 
 def columns_of(path: Path) -> list[str]:

@@ -124,6 +124,15 @@ def test_chunks_change_nothing(files: Files, monkeypatch: pytest.MonkeyPatch) ->
     assert rows(*arguments, "--candidate", f"new={files.candidate}") == whole
 
 
+def test_numbers_join_however_they_are_written(files: Files) -> None:
+    rows_of_file = [f"{float(ITEMS[i])},{p}.0,{row[i]:.3e}" for p, row in files.chances.items() for i in range(3)]
+    again = files.write("again.csv", "item,position,prob", *rows_of_file)
+    arguments = ("--log", files.log, "--map", MAP, "--estimator", "ips")
+    assert value(rows(*arguments, "--candidate", f"new={again}"), "ips") == pytest.approx(
+        value(rows(*arguments, "--candidate", f"new={files.candidate}"), "ips")
+    )
+
+
 def test_segments_are_evaluated_apart(files: Files) -> None:
     result = replay(
         "--log", files.log, "--map", MAP, "--candidate", f"new={files.candidate}", "--by", "position", "--json"
