@@ -136,8 +136,10 @@ def demo(
 def replay(
     config: ConfigFile = DEFAULT_FILE,
     application: Annotated[str | None, typer.Option("--app", help="Replay the log of this application.")] = None,
-    policy: Annotated[str | None, typer.Option(help="What to replay on it.")] = None,
-    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of it.")] = None,
+    policy: Annotated[str | None, typer.Option(help="What to replay.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of the policy.")
+    ] = None,
     compare: Annotated[list[str] | None, typer.Option(metavar="POLICY", help="Another one; several may be.")] = None,
     log: Annotated[Path | None, typer.Option(metavar="FILE", help="Or a log: .csv, .csv.gz, .parquet.")] = None,
     columns: Annotated[str | None, typer.Option("--map", metavar="ROLE=COLUMN,...", help=ROLES)] = None,
@@ -151,8 +153,7 @@ def replay(
 ) -> None:
     """Estimate what would have happened with another policy.
 
-    On an application's own log, or with --log on any logged decisions.
-    Exits with 2 if the log or a candidate is not what it should be.
+    On an application's own log, or with --log on any logged decisions. Exits with 2 if either is not what it should be.
     """
     from serving.replaying.command import run
     from serving.replaying.request import Request

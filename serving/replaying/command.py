@@ -13,11 +13,13 @@ from rich.console import Console
 
 from selector.replay import ESTIMATORS, Evaluation, InvalidCandidate, InvalidLog, LoggedDecisions
 from selector.replay.evaluator import evaluate_source
+from selector.replay.learning import constant
 from selector.replay.source import Lookup, Matrix, Memory, Part, Source
 from serving.replaying import candidates as candidate_files
 from serving.replaying import mapping
 from serving.replaying.console import progress, show
 from serving.replaying.files import ParsedLog, parsed
+from serving.replaying.policies import asked_for
 from serving.replaying.request import Request
 from serving.replaying.results import Results, Settings, as_builtins, verdict
 from serving.replaying.tables import Advance
@@ -63,8 +65,8 @@ def _of_file(request: Request) -> Results:
     if request.log is None:
         raise InvalidLog("expected --log FILE, or --app NAME")
     columns, files = mapping.parse(request.map), candidate_files.parse(request.candidates)
-    if not files:
-        raise InvalidCandidate("expected at least one --candidate NAME=FILE")
+    if not files and request.policy is None and not request.compare:
+        raise InvalidCandidate("expected at least one --candidate NAME=FILE, or --policy NAME")
     estimators = tuple(request.estimators) or tuple(ESTIMATORS)
     with (
         progress(shown=not request.as_json) as (reading, evaluating),
@@ -79,7 +81,7 @@ def _of_file(request: Request) -> Results:
             log=str(request.log),
             decisions=len(found.log),
             mapping=to_builtins(columns),
-            candidates={name: str(path) for name, path in files.items()},
+            candidates={name: str(path) for name, path in files.items()} | _written(request, found),
             estimators=estimators,
             confidence=request.confidence,
             seed=request.seed,
@@ -91,10 +93,20 @@ def _of_file(request: Request) -> Results:
 def _evaluate(
     request: Request, found: ParsedLog, estimators: Sequence[str], advance: Advance | None = None
 ) -> Evaluation:
-    source: Source = Memory(found.log, found.matrices, names=found.actions)
+    learning, matrices = asked_for(request, "classification", {name: name for name in found.actions}), {}
+    for name, policy in learning.items():
+        if policy.learns_from == "nothing":
+            matrices[name] = constant(name, policy, found.actions)
+    source: Source = Memory(found.log, found.matrices | matrices, names=found.actions)
     if advance is not None:
         source = _Watched(source, len(found.log), advance)
-    return evaluate_source(source, {}, estimators, request.confidence, request.seed)
+    learning = {name: policy for name, policy in learning.items() if name not in matrices}
+    return evaluate_source(source, learning, estimators, request.confidence, request.seed)
+
+
+def _written(request: Request, found: ParsedLog) -> dict[str, str]:
+    policies = asked_for(request, "classification", {name: name for name in found.actions})
+    return {name: policy.settings for name, policy in policies.items()}
 
 
 def _cut(found: ParsedLog, rows: NDArray[np.intp]) -> ParsedLog:

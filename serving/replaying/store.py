@@ -8,8 +8,6 @@ from hashlib import blake2b
 from importlib.metadata import version
 from typing import Any
 
-from msgspec import json
-
 from feedback_store.contract import Log
 from feedback_store.opening import open_log
 from selector.decisions import Decision
@@ -19,8 +17,8 @@ from selector.replay.exact import Course, Setting, replay
 from selector.replay.judgement import LOGGED
 from selector.replay.partial import single_choices
 from selector.replay.rehearsal import Judged
-from serving.choices import read_policy
 from serving.config import ApplicationConfig, Config
+from serving.replaying.policies import asked_for
 from serving.replaying.request import Request
 from serving.replaying.results import Outcome, Results, Settings, verdict
 from serving.replaying.tables import Advance
@@ -62,16 +60,7 @@ def _results(
         segment=_segment(request.by),
     )
     partial = _partial(request, application, candidates, log) if _unknown(course) else None
-    settings = Settings(
-        log=f"application {application.name}",
-        decisions=course.decisions,
-        first=_iso(course.first),
-        last=_iso(course.last),
-        candidates={name: policy.settings for name, policy in candidates.items()},
-        confidence=request.confidence,
-        seed=request.seed,
-        version=version("windjammer"),
-    )
+    settings = _settings(request, application, candidates, course)
     whole = course.evaluation
     return Results(
         settings=settings,
@@ -83,28 +72,27 @@ def _results(
     )
 
 
+def _settings(
+    request: Request, application: ApplicationConfig, candidates: Mapping[str, Policy[Any]], course: Course
+) -> Settings:
+    return Settings(
+        log=f"application {application.name}",
+        decisions=course.decisions,
+        first=_iso(course.first),
+        last=_iso(course.last),
+        candidates={name: policy.settings for name, policy in candidates.items()},
+        confidence=request.confidence,
+        seed=request.seed,
+        version=version("windjammer"),
+    )
+
+
 def _candidates(request: Request, config: Config, application: ApplicationConfig) -> dict[str, Policy[Any]]:
     models = {config.models[key].name: key for key in application.models}
-    found: dict[str, Policy[Any]] = {}
-    if request.policy is not None:
-        value = {"name": request.policy} | dict(map(_pair, request.settings))
-        found[request.policy] = read_policy(value, application.task, models, "--policy")
-    for name in request.compare:
-        found[name] = read_policy(name, application.task, models, "--compare")
+    found = asked_for(request, application.task, models)
     if not found:
         raise InvalidCandidate("expected --policy NAME, or --compare NAME")
     return found
-
-
-def _pair(text: str) -> tuple[str, Any]:
-    """`learning_rate=0.1`: a number or true or false where it is one, else text."""
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise InvalidCandidate(f"--set: expected KEY=VALUE, found {text!r}")
-    try:
-        return key, json.decode(value)
-    except ValueError:
-        return key, value
 
 
 def _costs(config: Config) -> dict[str, float]:

@@ -144,6 +144,15 @@ def test_segments_are_evaluated_apart(files: Files) -> None:
     assert value(segments["1"]["rows"], "ips") == pytest.approx((weights * files.click[first]).mean())
 
 
+def test_policies_are_replayed_on_files_too(files: Files) -> None:
+    """One that learns by rejection sampling, one that does not as if it were a file."""
+    arguments = ("--policy", "static", "--set", "model=7", "--compare", "exp3", "--estimator", "snips")
+    found = rows("--log", files.log, "--map", MAP, *arguments)
+    assert [(row["candidate"], row["evaluated"]) for row in found] == [("static", "stationary"), ("exp3", "learning")]
+    assert found[0]["value"] == pytest.approx(files.click[files.item == 1].mean())
+    assert 0 < found[1]["decisions"] < 400
+
+
 def test_the_table_names_everything_and_warns_once(files: Files) -> None:
     result = replay("--log", files.log, "--map", MAP, "--candidate", f"new={files.candidate}")
     assert result.exit_code == 0
