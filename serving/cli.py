@@ -151,10 +151,7 @@ def replay(
     report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with plots (.html).")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Estimate what would have happened with another policy.
-
-    On an application's own log, or with --log on any logged decisions. Exits with 2 if either is not what it should be.
-    """
+    """Estimate what would have happened with another policy, on an application's own log or on any (--log)."""
     from serving.replaying.command import run
     from serving.replaying.request import Request
 
