@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, log, log1p, sqrt
 from typing import Literal
@@ -13,8 +14,10 @@ FALSE_ALARMS = 3e-6  # a label, in both directions together
 _CALM = 0.25  # with less than this part of an alarm's evidence, labels count to the healthy rate
 _HALF = 0.5  # with this part of it, labels are taken for those after the change
 _REFRESH = 1.02  # the healthy rate is taken anew when its labels have grown by this factor
+_DISTRUST = 4.0  # of what few labels say, beyond chance: those that an alarm leaves are extreme ones, not a sample
 _RATIOS = (1.5, 2.25, 5.0, 25.0)  # odds of an error after a change to those before: from .10 to .14, .20, .36, .74
 _BETS = tuple((r, log(r)) for r in (*_RATIOS, *(1 / r for r in _RATIOS)))
+_RISES, _FALLS = [[(j, log_r) for j, (r, log_r) in enumerate(_BETS) if (r > 1) is up] for up in (True, False)]
 _STAKES = [-log(len(_RATIOS))] * len(_BETS)
 _DRIFT = 0.15  # Page-Hinkley's delta, in standard deviations of one loss
 _LEAST_DEVIATION = 0.3  # rates below .1 or above .9 are skewed: their true deviation would make false alarms
@@ -60,8 +63,8 @@ class Detector(ABC):
     """A rule that turns losses in [0, 1] into evidence of a change in their mean, in either direction.
 
     The healthy rate is learned: the mean of the labels so far, less those that came since the evidence began to
-    grow; against a rise it is taken one standard error higher, against a fall one lower, so that a rate
-    learned from few labels makes no alarms. Before any label nothing is known, and nothing is seen.
+    grow; against a rise it is taken one standard error higher, against a fall one lower, and more while labels are
+    few, so that what has hardly been learned makes no alarms. Before any label nothing is known, and nothing is seen.
     """
 
     false_alarms: float = FALSE_ALARMS
@@ -70,15 +73,15 @@ class Detector(ABC):
         """Take one loss into account, in place: the change that it proves, if any; the caller then restarts."""
         if watch.count >= watch.due:
             self._refresh(watch)
-        watch.worse, watch.better = self.weigh(watch.evidence, watch.constants, loss)
-        rising, falling = watch.worse >= _HALF, watch.better >= _HALF
-        watch.rise_count, watch.rise_loss = (watch.rise_count + 1.0, watch.rise_loss + loss) if rising else (0.0, 0.0)
-        watch.fall_count, watch.fall_loss = (watch.fall_count + 1.0, watch.fall_loss + loss) if falling else (0.0, 0.0)
-        if max(watch.worse, watch.better) >= 1.0:
+        worse, better = self.weigh(watch.evidence, watch.constants, loss)
+        watch.worse, watch.better = worse, better
+        watch.rise_count, watch.rise_loss = _since(worse, watch.rise_count, watch.rise_loss, loss)
+        watch.fall_count, watch.fall_loss = _since(better, watch.fall_count, watch.fall_loss, loss)
+        if worse >= 1.0 or better >= 1.0:
             return self._alarm(watch)
         watch.recent_count += 1.0
         watch.recent_loss += loss
-        if max(watch.worse, watch.better) < _CALM:
+        if worse < _CALM and better < _CALM:
             watch.count += watch.recent_count
             watch.loss += watch.recent_loss
             watch.recent_count = watch.recent_loss = 0.0
@@ -102,9 +105,14 @@ class Detector(ABC):
     def _refresh(self, watch: Watch) -> None:
         n = watch.count + 1.0
         rate = (watch.loss + 0.5) / n
-        error = sqrt(rate * max(0.0, 1.0 - rate) / n)
+        error = sqrt(rate * max(0.0, 1.0 - rate) / n) * (1.0 + _DISTRUST / sqrt(n))
         watch.constants = self.prepare(max(0.001, min(0.999, rate - error)), min(0.999, max(0.001, rate + error)))
         watch.due = _REFRESH * watch.count + 1.0
+
+
+def _since(level: float, count: float, total: float, loss: float) -> tuple[float, float]:
+    """Count and sum of the losses since the evidence reached half of an alarm's."""
+    return (count + 1.0, total + loss) if level >= _HALF else (0.0, 0.0)
 
 
 class Cusum(Detector):
@@ -120,28 +128,34 @@ class Cusum(Detector):
     """
 
     def prepare(self, low: float, high: float) -> list[float]:
-        costs = [log1p((high if r > 1 else low) * (r - 1)) for r, _ in _BETS]
-        return costs + [self._limit(r, high if r > 1 else low) for r, _ in _BETS]
+        odds = [(r, log_r, high if r > 1 else low) for r, log_r in _BETS]
+        costs = [log1p(p * (r - 1)) for r, _, p in odds]
+        return costs + [self._limit(r, log_r, p, cost) for (r, log_r, p), cost in zip(odds, costs, strict=True)]
 
-    def _limit(self, r: float, p: float) -> float:
-        cost = log1p(p * (r - 1))
-        growth = p * r / (1 + p * (r - 1)) * log(r) - cost
-        step = max(log(r) - cost, -cost)
+    def _limit(self, r: float, log_r: float, p: float, cost: float) -> float:
+        growth = p * r / (1 + p * (r - 1)) * log_r - cost
+        step = max(log_r - cost, -cost)
         return max(1.0, log(len(_BETS) * growth / self.false_alarms) + 2 * log((1 - exp(-step)) / step))
 
     def weigh(self, evidence: list[float], constants: list[float], loss: float) -> tuple[float, float]:
-        n = len(_BETS)
-        evidence[:] = evidence or [0.0] * n
-        worse = better = 0.0
-        for j, (r, log_r) in enumerate(_BETS):
-            s = evidence[j] + loss * log_r - constants[j]
-            evidence[j] = s if s > 0.0 else 0.0
+        if not evidence:
+            evidence.extend([0.0] * len(_BETS))
+        return _climb(evidence, constants, loss, _RISES), _climb(evidence, constants, loss, _FALLS)
+
+
+def _climb(evidence: list[float], constants: list[float], loss: float, bets: Sequence[tuple[int, float]]) -> float:
+    """One step of the CUSUMs of these bets, in place: the highest of them, as a part of its limit."""
+    n, highest = len(_BETS), 0.0
+    for j, log_r in bets:
+        s = evidence[j] + loss * log_r - constants[j]
+        if s > 0.0:
+            evidence[j] = s
             level = s / constants[n + j]
-            if r > 1.0:
-                worse = max(worse, level)
-            else:
-                better = max(better, level)
-        return worse, better
+            if level > highest:
+                highest = level
+        else:
+            evidence[j] = 0.0
+    return highest
 
 
 class Betting(Detector):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -26,23 +27,37 @@ def chances_of_best(posteriors: Sequence[tuple[float, float]]) -> list[float]:
     if len(posteriors) < 2:
         return [1.0] * len(posteriors)
     a, b = (np.array(column)[:, np.newaxis] for column in zip(*posteriors, strict=True))
-    t, weights = _nodes(_edges(a, b))
-    densities, below = _betas(a, b, t)
-    chances = (densities * _products_of_others(below)) @ weights
-    total = chances.sum()
-    return [float(chance / total) for chance in chances]
+    low, high = _range(a, b)
+    rivals = (high > low.max()).ravel()
+    t, weights = _nodes(_edges(low[rivals], high[rivals]))
+    densities, below = _betas(a[rivals], b[rivals], t)
+    chances = np.zeros(len(posteriors))
+    chances[rivals] = (densities * _products_of_others(below)) @ weights
+    return [float(chance) for chance in chances / chances.sum()]
 
 
-def _edges(a: Array, b: Array) -> Array:
-    """Where to cut the log odds: the ends of what can be the greatest, and of narrow posteriors within."""
+def _range(a: Array, b: Array) -> tuple[Array, Array]:
+    """The log odds between which each posterior counts."""
     from scipy.special import digamma, zeta  # imported late: processes that never draw need not load it
 
     middle, reach = digamma(a) - digamma(b), _REACH * np.sqrt(zeta(2, a) + zeta(2, b))
-    low, high = middle - reach, middle + reach
-    start, end = low.max(), high.max()
-    narrow = 2 * reach < (end - start) / _NARROW
+    return middle - reach, middle + reach
+
+
+def _edges(low: Array, high: Array) -> Array:
+    """Where to cut the log odds: the ends of what can be the greatest, and of narrow posteriors within.
+
+    Of cuts that are close together only as many are kept as leave no part wider than the narrowest posterior.
+    """
+    start, end, width = low.max(), high.max(), high - low
+    narrow = width < (end - start) / _NARROW
     cuts = np.concatenate([low[narrow], high[narrow]])
-    return np.unique(np.concatenate([[start, end], cuts[(cuts > start) & (cuts < end)]]))
+    ends = [*np.unique(cuts[(cuts > start) & (cuts < end)]), end]
+    edges = [start]
+    for cut, following in pairwise(ends):
+        if following - edges[-1] > width.min():
+            edges.append(cut)
+    return np.array([*edges, end])
 
 
 def _nodes(edges: Array) -> tuple[Array, Array]:

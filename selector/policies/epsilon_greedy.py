@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from msgspec import Meta
 
-from selector.decisions import Decision, Query
-from selector.policies.memory import Memory, Remembering
-from selector.policy import LearnsFrom, Losses
+from selector.decisions import Query
+from selector.policies.index import Index
+from selector.policies.memory import Memory
 
 
-class EpsilonGreedy(Remembering[Memory], frozen=True, kw_only=True, tag="epsilon_greedy"):
+class EpsilonGreedy(Index, frozen=True, kw_only=True, tag="epsilon_greedy"):
     """Asks any model with probability `epsilon`, else the one with the smallest mean loss, ties broken evenly.
 
     A model without feedback counts as faultless, so it is tried. The published rule is
@@ -29,28 +29,13 @@ class EpsilonGreedy(Remembering[Memory], frozen=True, kw_only=True, tag="epsilon
     Selection(models=('cnn',), probability=0.9)
     """
 
-    state_type: ClassVar[type] = Memory
-    learns_from: ClassVar[LearnsFrom] = "labels"
-
     epsilon: Annotated[float, Meta(ge=0, le=1)] = 0.1
 
-    def made(self, memory: Memory) -> Memory:
-        return memory
+    def indices(self, counts: Sequence[float], losses: Sequence[float], total: float) -> list[float]:
+        return [-loss / count if count else 0.0 for count, loss in zip(counts, losses, strict=True)]
 
     def chances(self, state: Memory, query: Query) -> Sequence[float]:
-        counts, losses = state.tally.of(query.available)
-        means = [loss / count if count else 0.0 for count, loss in zip(counts, losses, strict=True)]
-        best = min(means, default=0.0)
-        explore = self.epsilon / max(1, len(means))
-        exploit = (1.0 - self.epsilon) / max(1, means.count(best))
-        return [explore + exploit if mean == best else explore for mean in means]
-
-    def observe(self, state: Memory, decision: Decision, losses: Losses) -> Memory:
-        self.remember(state, decision, losses)
-        return state
-
-    def blend(self, population: Memory, own: Memory, strength: float) -> Memory:
-        return self.meet(population, own, strength)
-
-    def describe(self, state: Memory) -> dict[str, dict[str, float]]:
-        return state.tally.describe(self.chances(state, Query(0, state.tally.models)))
+        greedy = super().chances(state, query)
+        explore = self.epsilon / max(1, len(greedy))
+        exploit = (1.0 - self.epsilon) / max(1.0, sum(greedy))
+        return [explore + exploit * best for best in greedy]

@@ -29,7 +29,8 @@ class Exp4(Policy[Votes], frozen=True, kw_only=True, tag="exp4"):
     is the plain rule, under which a model that failed for long does not come back. A model that joins gets the
     mean weight. Confidence is the answer's share of the weight of all models that were asked (in regression, the
     share of the weight that arrived). `restart` is the detector that watches each model's losses: one that has
-    changed weighs what its losses since then are worth.
+    changed weighs what its losses since then are worth. It takes more time than all the rest, so it must be asked
+    for: where models fail and recover, `restart = "cusum", share = 0.01` comes back sooner.
 
     Each model is an expert whose advice is one label (Auer et al. 2002, section 7); the loss of every
     expert being known, the update is the weighted majority's (Littlestone & Warmuth 1994). Fixed share: Herbster &
@@ -68,9 +69,7 @@ class Exp4(Policy[Votes], frozen=True, kw_only=True, tag="exp4"):
         return pool(asked, state.logs_of(asked), predictions)
 
     def observe(self, state: Votes, decision: Decision, losses: Losses) -> Votes:
-        for model, loss in losses.items():
-            state.tally.add(model, loss)
-        state.learn([(model, self.learning_rate * loss) for model, loss in losses.items()], self.share)
+        state.learn_all(losses, self.learning_rate, self.share, decision.query.available)
         if self.restart != "none":
             self._watch(state, losses)
         return state

@@ -41,6 +41,8 @@ class Memory(Struct, array_like=True):
 
     def of(self, models: Sequence[str]) -> list[Course]:
         """The courses of these models; those that are not known begin now."""
+        if self.courses and models == self.tally.models:
+            return self.courses
         known = dict(zip(self.tally.models, self.courses, strict=False))
         return [known.get(model) or Course(Watch(), self.clock) for model in models]
 
@@ -87,7 +89,8 @@ class Remembering(Single[M], Generic[M], frozen=True, kw_only=True):
         if not scores:
             return False, False
         memory.clock += 1.0
-        memory.spared += (float(any(model not in picked for model, _ in scores)) - memory.spared) / _LATEST
+        spared = [model for model, _ in scores if model not in picked]
+        memory.spared += (float(bool(spared)) - memory.spared) / _LATEST
         if self.discount < 1.0:
             memory.tally.scale(self.discount)
         for model, loss in scores:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from itertools import accumulate, repeat
 from random import Random
 
 from selector.decisions import Answer, Decision, Query, Selection
@@ -36,15 +38,11 @@ def only_answer(selections: Selections, predictions: Predictions) -> Answer:
 
 def draw(models: Sequence[str], weights: Sequence[float], rng: Random) -> Selection:
     """One model, drawn in proportion to its weight, with the exact probability of that."""
-    total = sum(weights)
-    left = rng.random() * total
-    chosen = -1
-    for i, weight in enumerate(weights):
-        left -= weight
-        if weight > 0:
-            chosen = i  # where rounding leaves a rest, the last possible one takes it
-            if left < 0:
-                break
+    sums = list(accumulate(weights))
+    total = sums[-1]
+    mark = rng.random() * total
+    # Rounding can put the mark on the total, which the last possible model reaches first.
+    chosen = bisect_right(sums, mark) if mark < total else bisect_left(sums, total)
     return Selection((models[chosen],), weights[chosen] / total)
 
 
@@ -54,5 +52,5 @@ def asked(decision: Decision) -> list[tuple[str, float]]:
     probability = 1.0
     for selection in decision.selections:
         probability *= selection.probability
-        pairs += [(model, probability) for model in selection.models]
+        pairs.extend(zip(selection.models, repeat(probability)))
     return pairs

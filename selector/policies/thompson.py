@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 from msgspec import Meta, field
 
 from selector.decisions import Decision, Query
-from selector.drift import FALSE_ALARMS
+from selector.drift import FALSE_ALARMS, Watch
 from selector.policies.best_arm import chances_of_best
 from selector.policies.memory import Memory, Remembering
 from selector.policies.tally import Tally
@@ -67,8 +67,7 @@ class Thompson(Remembering[Posterior], frozen=True, kw_only=True, tag="thompson"
     def chances(self, state: Posterior, query: Query) -> Sequence[float]:
         table = self._of(state, query.available)
         floors = self._floors(state, query.available)
-        rest = 1.0 - sum(floors)
-        total = sum(table)
+        rest, total = 1.0 - sum(floors), sum(table)
         return [floor + rest * chance / total for floor, chance in zip(floors, table, strict=True)]
 
     def _of(self, state: Posterior, available: tuple[str, ...]) -> Sequence[float]:
@@ -83,13 +82,14 @@ class Thompson(Remembering[Posterior], frozen=True, kw_only=True, tag="thompson"
     def _floors(self, state: Posterior, available: tuple[str, ...]) -> list[float]:
         """The least probability of each model, by how long it has been silent."""
         courses = state.of(available)
-        failed = sum(course.failed for course in courses)
+        even = self.exploration / len(courses)
+        failed = sum([course.failed for course in courses])
+        best = min(_means(*state.tally.of(available))) if failed else 0.0
         floors: list[float] = []
         for course in courses:
-            share = self.exploration / len(courses)
+            share = even - state.spared
             if course.failed:
-                share += self.probing / failed * exp(course.watch.better * -log(FALSE_ALARMS))
-            share = min(_MOST, max(0.0, share - state.spared))
+                share = min(_MOST, even + self.probing / failed * _hope(course.watch, best) - state.spared)
             silent = 2.0 * share * (state.clock - course.heard) > 1.0
             floors.append(2.0 * share if silent else 0.0)
         return floors
@@ -106,6 +106,16 @@ class Thompson(Remembering[Posterior], frozen=True, kw_only=True, tag="thompson"
 
     def describe(self, state: Posterior) -> dict[str, dict[str, float]]:
         return state.tally.describe(state.table)
+
+
+def _hope(watch: Watch, best: float) -> float:
+    """By what factor a failed model is probed more often: 1 without evidence of a fall, 1 / alpha before its alarm."""
+    midway = (best + watch.loss / max(1.0, watch.count)) / 2
+    return exp(watch.better * -log(FALSE_ALARMS)) if watch.recent_loss <= midway * watch.recent_count else 1.0
+
+
+def _means(counts: Sequence[float], losses: Sequence[float]) -> list[float]:
+    return [loss / count if count else 0.0 for count, loss in zip(counts, losses, strict=True)]
 
 
 def _table(tally: Tally) -> list[float]:

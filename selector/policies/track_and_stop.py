@@ -14,6 +14,7 @@ from selector.policies.race import evidence, proportions
 from selector.policy import LearnsFrom, Losses
 
 _AGE = 1.05  # the shares are computed anew when the feedbacks have grown by this factor
+_MODELS = 20  # models for each feedback by which the shares may lag at first
 
 
 class Race(Memory, array_like=True):
@@ -45,7 +46,7 @@ class TrackAndStop(Remembering[Race], frozen=True, kw_only=True, tag="track_and_
     >>> policy = TrackAndStop()
     >>> state = policy.initial_state(["cnn", "svm"])
     >>> selection = policy.select(state, Query(id=1, available=("cnn", "svm")), [], {}, Random(1))
-    >>> selection.models, round(selection.probability, 6)
+    >>> selection.models, round(selection.probability, 3)
     (('cnn',), 0.5)
     """
 
@@ -96,7 +97,7 @@ class TrackAndStop(Remembering[Race], frozen=True, kw_only=True, tag="track_and_
         floor = 0.5 / sqrt(max(1, k * k) + sum(counts))
         means = [(count - loss + 0.5) / (count + 1.0) for count, loss in zip(counts, losses, strict=True)]
         state.shares = [(1.0 - k * floor) * share + floor for share in proportions(means, self.epsilon)]
-        state.due = _AGE * state.clock + 1.0
+        state.due = _AGE * state.clock + max(1.0, k / _MODELS)
         state.winner = self._winner(state.tally.models, counts, losses)
 
     def _winner(self, models: Sequence[str], counts: Sequence[float], losses: Sequence[float]) -> str | None:

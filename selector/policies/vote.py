@@ -20,15 +20,20 @@ def weighted_vote(asked: Sequence[str], logs: Sequence[float], predictions: Pred
     Confidence is that label's share of the weight of all who were asked. `logs` are log weights,
     aligned with `asked`.
     """
-    here = [(predictions[model].output, log) for model, log in zip(asked, logs, strict=True) if model in predictions]
-    if not here:
+    outputs = [predictions[model].output for model in asked if model in predictions]
+    if not outputs:
         return Answer(None)
-    top = max([log for _, log in here])
+    here = logs
+    if len(outputs) < len(asked):
+        here = [log for model, log in zip(asked, logs, strict=True) if model in predictions]
+    if outputs.count(outputs[0]) == len(outputs):
+        return Answer(outputs[0], _present(here, logs))
+    top = max(here)
     votes: dict[Label, float] = {}
-    for output, log in here:
+    for output, log in zip(outputs, here, strict=True):
         votes[output] = votes.get(output, 0.0) + exp(log - top)
     output = max(votes, key=votes.__getitem__)
-    return Answer(output, votes[output] / sum(votes.values()) * _present([log for _, log in here], logs))
+    return Answer(output, votes[output] / sum(votes.values()) * _present(here, logs))
 
 
 def weighted_mean(asked: Sequence[str], logs: Sequence[float], predictions: Predictions) -> Answer:

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from selector import Exp3, Exp4, Thompson
+from selector import Ensemble, Exp3, Exp4, Thompson
 from selector.policy import Policy
 from tests.benchmarks.model_failure import Course, Experiment, load, run_course
 
@@ -49,7 +49,10 @@ class Row(msgspec.Struct, frozen=True):
 
 PLAIN = Thompson(restart="none", exploration=0, probing=0)
 ROWS = (
-    Row("all asked, labels: exp4", Exp4(restart="cusum", share=0.01), Exp4(share=0.01), 0, 0.1245, 0.005, (60, 200)),
+    Row("all asked, labels: ensemble", Ensemble(), Ensemble(), 0, 0.1245, 0.005, (60, 200)),
+    Row(
+        "the same: exp4 with restarts", Exp4(restart="cusum", share=0.01), Exp4(share=0.01), 0, 0.1245, 0.005, (60, 200)
+    ),
     Row("one asked, labels, 5% shadow: thompson", Thompson(), PLAIN, 0.05, 0.127, 0.005, (500, 1_000)),
     Row("one asked, its loss only: thompson", Thompson(), PLAIN, 0, 0.142, 0.03, (500, 1_000)),
     Row("the same by the published rule: thompson", PLAIN, PLAIN),

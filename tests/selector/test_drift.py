@@ -89,6 +89,15 @@ def test_after_an_alarm_the_recent_labels_are_the_new_healthy_ones(name: Detecto
     assert anew.evidence == []
 
 
+@every_detector
+def test_a_false_alarm_makes_no_second_one(name: DetectorName) -> None:
+    """5 errors in 19 labels, which an alarm was made of by chance, where the rate is .02."""
+    for seed in range(20):
+        rng = Random(seed)
+        watch = Watch(count=19.0, loss=5.0)
+        assert first_alarm(name, watch, lambda rng=rng: float(rng.random() < 0.02), 400)[1] is None  # type: ignore[misc]
+
+
 def test_what_is_seen_before_any_history_is_no_change() -> None:
     assert first_alarm("cusum", Watch(), lambda: 1.0, 1_000)[1] is None
     assert first_alarm("cusum", Watch(), lambda: 0.0, 1_000)[1] is None
