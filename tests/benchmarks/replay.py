@@ -211,7 +211,7 @@ def coverage_table(logs: int, sizes: Iterable[int], processes: int) -> Table:
         for kind in ("stationary", "drifting", "adaptive", "adversarial"):
             for n in sizes:
                 found = np.array(list(pool.map(partial(covered_by_one, kind, n), range(logs), chunksize=10)))
-                shares, widths = found[..., :3].mean(axis=0).min(axis=0), found[..., 3:].mean(axis=(0, 1))
+                shares, widths = found[..., :3].mean(axis=0).min(axis=0), np.nanmean(found[..., 3:], axis=(0, 1))
                 table.add_row(kind, f"{n:,}", *(f"{s:.3f}" for s in shares), *(f"{w:.3f}" for w in widths))
     return table
 
