@@ -35,12 +35,14 @@ class Query(Struct, frozen=True, array_like=True, gc=False):
 
     `available` are the models that may be asked now, sorted: up, not quarantined, able to meet the
     deadline. It is logged, because a probability means nothing without the set it was drawn from.
+    `about` is what is known of the models at that moment, by model: cost, latency.
     """
 
     id: int
     available: tuple[str, ...]
     user: str | None = None
     features: dict[str, Feature] = {}
+    about: dict[str, dict[str, Feature]] = {}
 
 
 class Selection(Struct, frozen=True, array_like=True, gc=False):

@@ -85,7 +85,8 @@ class Trials:
     @property
     def recovered(self) -> str:
         """The signal that proves a recovery, while none speaks against it; empty if there is none."""
-        if any(trial.bad > 1.0 for trial in (self.by_name["failures"], *self._deciding.values())):
+        against = (self.by_name["failures"], *self._deciding.values())
+        if any(trial.good == 0.0 and trial.bad > 1.0 for trial in against):
             return ""
         needed = RECOVERED * (1 + self.relapses)
         return next((name for name, trial in self._deciding.items() if trial.good >= needed), "")
