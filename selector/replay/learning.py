@@ -40,8 +40,8 @@ class Rejection:
     def __init__(self, name: str, policy: Policy[Any], actions: Sequence[str], least: float, seed: int) -> None:
         if not isinstance(policy, Single):
             raise InvalidCandidate(
-                f"candidate {name!r}: {policy.name} asks several models at once, and this log has the outcome of one "
-                "action a decision; replay it on a log that has all predictions and labels"
+                f"candidate {name!r}: {policy.name} asks several models at once, or tells no chance of each, and this log "
+                "has the outcome of one action a decision; replay it on a log that has all predictions and labels"
             )
         self.policy: Single[Any] = policy
         self.accepted = 0
@@ -64,7 +64,7 @@ class Rejection:
     def choose(self, part: Part) -> Chosen:
         """Decide and learn through the next part of the log."""
         personal = self.policy.per_user and part.names is not None
-        if self.policy.contextual and not part.contexts:
+        if self.policy.contextual and not part.contexts and part.names is None:
             raise InvalidCandidate(f"{self.policy.name} chooses by context, and the log has no contexts")
         thresholds = (self._draws.random(len(part)) * part.probabilities / self._least).tolist()
         step = self._each if personal or self.policy.contextual else self._between

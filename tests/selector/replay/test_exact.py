@@ -11,7 +11,7 @@ from msgspec.structs import replace as changed
 
 from feedback_store.contract import Pending, Row
 from feedback_store.memory import MemoryLog
-from selector import Ensemble, Exp3, Exp4, MajorityVote, Static, Thompson
+from selector import Ensemble, Exp3, Exp4, LinUCB, MajorityVote, Static, Thompson
 from selector.certainty import Certainty
 from selector.confidence import Threshold
 from selector.decisions import Decision, Feedback, ModelsChanged, PolicyChanged, Prediction, Query, Selection, encode
@@ -86,7 +86,9 @@ def rehearsed(policy: Policy[Any], recorder: Recorder, seed: int = 1) -> tuple[l
 
 
 @pytest.mark.parametrize("delay", [1, 7])
-@pytest.mark.parametrize("policy", [Exp3(), Exp4(), Thompson(), Ensemble(), MajorityVote()], ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "policy", [Exp3(), Exp4(), Thompson(), Ensemble(), LinUCB(), MajorityVote()], ids=lambda p: p.name
+)
 def test_a_policy_decides_as_it_did_when_it_ran(policy: Policy[Any], delay: int) -> None:
     """On the log of another policy, which asked all models; its feedback comes late, in between other decisions."""
     ran = Recorder(policy, 150, delay=delay)

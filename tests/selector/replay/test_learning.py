@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from selector import Exp3, Static, Thompson, Vowpal
+from selector import Exp3, LinUCB, Static, Thompson, Vowpal
+from selector.policy import Policy
 from selector.replay import InvalidCandidate, LoggedDecisions, evaluate, simulate
 from selector.replay.learning import Rejection
 from selector.replay.source import Memory
@@ -52,11 +55,12 @@ def test_users_have_states_of_their_own() -> None:
     assert evaluate(apart, {"exp3": Exp3(share=0)}, ["ips"])[0].value > together + 0.2
 
 
-def test_a_contextual_policy_gets_the_contexts() -> None:
+@pytest.mark.parametrize("policy", [Vowpal(), LinUCB()], ids=lambda policy: policy.name)
+def test_a_contextual_policy_gets_the_contexts(policy: Policy[Any]) -> None:
     side = np.random.default_rng(2).integers(2, size=1_500)
     rewards = (np.arange(2)[None, :] == side[:, None]).astype(float)
     log = simulate(rewards, [0.5, 0.5], 1, {"side": np.array(["left", "right"])[side]})
-    assert evaluate(log, {"vowpal": Vowpal()}, ["ips"])[0].value > 0.75
+    assert evaluate(log, {"c": policy}, ["ips"])[0].value > 0.75
 
 
 def test_a_policy_that_learns_nothing_is_stationary() -> None:
