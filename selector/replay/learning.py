@@ -40,7 +40,7 @@ class Rejection:
     def __init__(self, name: str, policy: Policy[Any], actions: Sequence[str], least: float, seed: int) -> None:
         if not isinstance(policy, Single):
             raise InvalidCandidate(
-                f"candidate {name!r}: {policy.name} asks several models at once, or tells no chance of each, and this log "
+                f"candidate {name!r}: {policy.name} asks several models at once, or tells no chances, and this log "
                 "has the outcome of one action a decision; replay it on a log that has all predictions and labels"
             )
         self.policy: Single[Any] = policy
