@@ -124,6 +124,9 @@ class Log(Protocol):
         are not feedback): what the fold of one user reads.
         """
 
+    def judged(self, application: str) -> Iterable[tuple[Decision, Feedback]]:
+        """The decisions that have feedback, with it, in the order of their query ids, read in chunks."""
+
     def head(self) -> int:
         """The position of the last event, 0 if there is none."""
 

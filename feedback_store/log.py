@@ -62,6 +62,16 @@ class SqlLog:
                 return
             after = page[-1].position
 
+    def judged(self, application: str) -> Iterator[tuple[Decision, Feedback]]:
+        after = -1
+        while True:
+            with self._read() as connection:
+                page = reading.judged(connection, application, after)
+            yield from page
+            if len(page) < reading.PAGE:
+                return
+            after = page[-1][0].query.id
+
     def head(self) -> int:
         with self._read() as connection:
             return int(connection.execute(_HEAD).scalar_one())

@@ -52,6 +52,13 @@ class MemoryLog:
             if entry.application == application and (user is None or _concerns(entry, user)):
                 yield entry
 
+    def judged(self, application: str) -> Iterator[tuple[Decision, Feedback]]:
+        self._check_open()
+        for query in sorted(self._joins):
+            known = self._known(query)
+            if known.feedback is not None and known.decision.application == application:
+                yield known.decision, known.feedback
+
     def head(self) -> int:
         self._check_open()
         return len(self._entries)

@@ -36,6 +36,14 @@ _KNOWN = (
     .outerjoin_from(decisions, joins, joins.c.query == decisions.c.query)
     .outerjoin(events, events.c.position == joins.c.position)
 )
+_JUDGED = (
+    select(decisions.c.payload, events.c.payload.label("feedback"))
+    .join_from(joins, decisions, joins.c.query == decisions.c.query)
+    .join(events, events.c.position == joins.c.position)
+    .where(decisions.c.application == bindparam("application"), joins.c.query > bindparam("after"))
+    .order_by(joins.c.query)
+    .limit(PAGE)
+)
 
 
 def decision(connection: Connection, application: str, query: int) -> Decision | None:
@@ -71,6 +79,13 @@ def known(connection: Connection, queries: Collection[int]) -> dict[int, Known]:
         row.query: Known(decode_decision(row.payload), row.position, _feedback(row.feedback))
         for row in _of_queries(connection, _KNOWN, queries)
     }
+
+
+def judged(connection: Connection, application: str, after: int) -> list[tuple[Decision, Feedback]]:
+    """At most `PAGE` decisions of ids greater than `after` that have feedback, with it, in the order of their ids."""
+    rows = connection.execute(_JUDGED, {"application": application, "after": after}).all()
+    found = [(decode_decision(row.payload), _feedback(row.feedback)) for row in rows]
+    return [(decision, feedback) for decision, feedback in found if feedback is not None]
 
 
 def page(connection: Connection, application: str, after: int, user: str | None) -> Sequence[Entry]:

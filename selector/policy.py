@@ -43,7 +43,8 @@ class Policy(
     its settings. It declares `state_type`, a msgspec struct (or overrides `encode` and `decode`), and
     what it `learns_from`: nothing, the loss of models that it asked (`reward`), or the loss of
     every model that is known (`labels`). `per_user` tells the application whether to keep a state for
-    each user; without, the population's is the only one.
+    each user; without, the population's is the only one. `contextual` tells whether it reads a query's features
+    or user.
 
     No method reads a clock or a global random generator; none but `observe` may change a state.
     """
@@ -51,6 +52,7 @@ class Policy(
     state_type: ClassVar[type]
     learns_from: ClassVar[LearnsFrom]
     per_user: ClassVar[bool] = True
+    contextual: ClassVar[bool] = False
 
     task: Task = "classification"
 

@@ -55,6 +55,9 @@ Level = Annotated[LogLevel, typer.Option(help="How much to say on stderr.")]
 Server = Annotated[str, typer.Option(metavar="URL", help="Where the server is.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
+ROLES = "Which column is what: action, reward, probability; also user, time, and context, several times."
+CANDIDATES = "Its probabilities: in a column prob, or in one an action; all other columns are joined to the log's."
+
 DEFAULT_FILE = Path("windjammer.toml")
 DEFAULT_SERVER = "http://127.0.0.1:8000"
 
@@ -127,6 +130,48 @@ def demo(
     from serving.demo import run
 
     raise typer.Exit(run(queries=queries, seed=seed, port=port, folder=folder, serve=serve))
+
+
+@app.command(epilog="Example: [bold]windjammer replay --app digits --policy exp4 --compare thompson[/bold]")
+def replay(
+    config: ConfigFile = DEFAULT_FILE,
+    application: Annotated[str | None, typer.Option("--app", help="Replay the log of this application.")] = None,
+    policy: Annotated[str | None, typer.Option(help="What to replay.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of the policy.")
+    ] = None,
+    compare: Annotated[list[str] | None, typer.Option(metavar="POLICY", help="Another one; several may be.")] = None,
+    log: Annotated[Path | None, typer.Option(metavar="FILE", help="Or a log: .csv, .csv.gz, .parquet.")] = None,
+    columns: Annotated[str | None, typer.Option("--map", metavar="ROLE=COLUMN,...", help=ROLES)] = None,
+    candidate: Annotated[list[str] | None, typer.Option(metavar="NAME=FILE", help=CANDIDATES)] = None,
+    estimator: Annotated[list[str] | None, typer.Option(help="Of ips, snips, dr, ...; all if none is named.")] = None,
+    confidence: Annotated[float, typer.Option(help="Of every interval.")] = 0.95,
+    seed: Annotated[int, typer.Option(help="Of resampling, and of choices.")] = 0,
+    by: Annotated[str | None, typer.Option(help="Also by user, by day, or by this feature or column.")] = None,
+    report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with plots (.html).")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Estimate what would have happened with another policy, on an application's own log or on any (--log)."""
+    from serving.replaying.command import run
+    from serving.replaying.request import Request
+
+    request = Request(
+        config=config,
+        app=application,
+        policy=policy,
+        settings=settings or (),
+        compare=compare or (),
+        log=log,
+        map=columns,
+        candidates=candidate or (),
+        estimators=estimator or (),
+        confidence=confidence,
+        seed=seed,
+        by=by,
+        report=report,
+        as_json=as_json,
+    )
+    run(request)
 
 
 @app.command(epilog="Example: [bold]windjammer models --url http://127.0.0.1:8000[/bold]")

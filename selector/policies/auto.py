@@ -63,6 +63,7 @@ class Auto(Policy[AutoState], frozen=True, kw_only=True, tag="auto"):
     state_type: ClassVar[type] = AutoRecord
     learns_from: ClassVar[LearnsFrom] = "labels"
     per_user: ClassVar[bool] = False
+    contextual: ClassVar[bool] = True
 
     asks: Literal["one", "all"] = "all"
     learning_rate: Annotated[float, Meta(gt=0)] = 0.1

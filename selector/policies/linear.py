@@ -38,6 +38,7 @@ class Linear(Single[LinearState], frozen=True, kw_only=True):
     state_type: ClassVar[type] = LinearRecord
     learns_from: ClassVar[LearnsFrom] = "labels"
     per_user: ClassVar[bool] = False
+    contextual: ClassVar[bool] = True
 
     ridge: Annotated[float, Meta(gt=0)] = 1.0
     drifts: Annotated[tuple[Annotated[float, Meta(ge=0, le=1)], ...], Meta(min_length=1)] = (0.0, 0.001, 0.01, 0.1)

@@ -52,6 +52,18 @@ class TestDecisions:
         assert [decision.query.id for decision in entry.decisions] == list(range(1, 1200))
 
 
+class TestJudgedDecisions:
+    def test_are_those_with_feedback_in_the_order_of_their_ids(self, log: Log) -> None:
+        log.commit([a_row(query) for query in (3, 1, 2, 4)] + [a_row(5, "faces")], [])
+        log.commit([], [a_label(4), a_label(1, 3, label=8), a_label(5, application="faces")])
+        found = [(decision.query.id, feedback.label) for decision, feedback in log.judged("digits")]
+        assert found == [(1, 8), (3, 8), (4, 7)]
+
+    def test_come_in_any_number(self, log: Log) -> None:
+        log.commit([a_row(query) for query in range(1, 1200)], [a_label(query) for query in range(1, 1200)])
+        assert [decision.query.id for decision, _ in log.judged("digits")] == list(range(1, 1200))
+
+
 class TestInputs:
     def test_are_kept_with_the_decisions_that_bring_one(self, log: Log) -> None:
         log.commit([replace(a_row(1), input=b"an image"), a_row(2)], [])

@@ -1,0 +1,1 @@
+"""The command `windjammer replay`: logs read, candidates evaluated on them, reports written."""

@@ -1,0 +1,206 @@
+"""A log in a file, parsed once into columns on disk, which are mapped into memory as they are read."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from selector.replay import InvalidCandidate, InvalidLog, LoggedDecisions
+from selector.replay.features import LEVELS
+from selector.replay.source import Lookup, Matrix
+from serving.replaying import mapping as roles
+from serving.replaying.candidates import CandidateFile, Joined, actions_of, describe, rows_of, wide
+from serving.replaying.tables import Advance, Chunk, chunks, columns_of
+
+
+class ParsedLog(Struct, frozen=True):
+    """A log with coded actions, its candidates, and the levels of the column by which it is cut into segments."""
+
+    log: LoggedDecisions
+    actions: Sequence[str]
+    matrices: dict[str, Matrix]
+    segments: dict[str, NDArray[np.intp]] = {}
+
+
+class _Codes:
+    """Text as numbers, in the order of its appearance; at most `limit` of them, the last for all others."""
+
+    def __init__(self, known: Sequence[str] = (), limit: int | None = None) -> None:
+        self.known = {name: code for code, name in enumerate(known)}
+        self._limit = limit
+
+    def of(self, cells: Sequence[str]) -> NDArray[np.int64]:
+        known = self.known
+        for cell in dict.fromkeys(cells):
+            if cell not in known:
+                known[cell] = len(known) if self._limit is None else min(len(known), self._limit - 1)
+        return np.array([known[cell] for cell in cells], dtype=np.int64)
+
+
+class _Column:
+    """A column on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / f"{len(list(folder.iterdir()))}.bin"
+        self.file: IO[bytes] = self.path.open("wb")
+        self.dtype: np.dtype[Any] = np.dtype(np.float64)
+
+    def write(self, values: NDArray[Any]) -> None:
+        self.dtype = values.dtype
+        self.file.write(np.ascontiguousarray(values).tobytes())
+
+    def mapped(self, width: int | None = None) -> NDArray[Any]:
+        """All that was written, [n] or [n, width]."""
+        self.file.close()
+        if self.path.stat().st_size == 0:
+            raise InvalidLog("the log is empty: there is no decision to learn from")
+        flat: NDArray[Any] = np.memmap(self.path, self.dtype, "r")
+        return flat if width is None else flat.reshape(-1, width)
+
+
+@contextmanager
+def parsed(
+    path: Path, mapping: roles.Mapping, candidates: Mapping[str, Path], by: str | None, advance: Advance
+) -> Iterator[ParsedLog]:
+    """The log at `path` with candidates from files. Raises InvalidLog or InvalidCandidate.
+
+    The columns that are needed lie in a temporary folder as long as the context lasts.
+    """
+    columns = columns_of(path)
+    mapping.check(columns, [] if by is None else [by])
+    files = [describe(name, file, mapping.action, columns) for name, file in candidates.items()]
+    with tempfile.TemporaryDirectory(prefix="windjammer-replay-") as folder:
+        parser = _Parser(path, mapping, files, by, Path(folder))
+        try:
+            yield parser.parse(advance)
+        finally:
+            parser.close()
+
+
+class _Parser:
+    def __init__(
+        self, path: Path, mapping: roles.Mapping, files: Sequence[CandidateFile], by: str | None, folder: Path
+    ) -> None:
+        self.path, self.mapping, self.files, self.by, self.folder = path, mapping, files, by, folder
+        named = sorted(set().union(*(actions_of(file, mapping.action) for file in files)), key=_natural)
+        self.actions, self.users, self.levels = _Codes(named), _Codes(), _Codes()
+        self.named = len(named)
+        self.joined = {f.name: Joined(f, mapping.action, named) for f in files if f.long or f.keys or rows_of(f) == 1}
+        self.aligned = [file for file in files if file.name not in self.joined]
+        self.contexts: dict[str, _Codes | None] = {}
+        self.columns: dict[str, _Column] = {}
+
+    def parse(self, advance: Advance) -> ParsedLog:
+        """Read the log once."""
+        for chunk in chunks(self.path, advance=advance):
+            if len(chunk):
+                self._take(chunk)
+        if not self.columns:
+            raise InvalidLog(f"{self.path} has no decisions: there is nothing to learn from")
+        n = len(self._mapped("reward"))
+        log = LoggedDecisions(
+            self._mapped("action"),
+            self._mapped("reward"),
+            self._mapped("probability"),
+            {name: self._mapped(f"context {name}") for name in self.contexts} or None,
+            self._mapped("user") if self.mapping.user else None,
+            self._mapped("time") if self.mapping.time else None,
+        )
+        matrices: dict[str, Matrix] = {name: self._lookup(each) for name, each in self.joined.items()}
+        matrices |= {file.name: self._align(file, n) for file in self.aligned}
+        matrices = {file.name: matrices[file.name] for file in self.files}
+        levels = self._mapped("segment") if self.by else np.empty(0)
+        segments = {name: np.flatnonzero(levels == code) for name, code in self.levels.known.items()}
+        return ParsedLog(log, list(self.actions.known), matrices, segments)
+
+    def close(self) -> None:
+        """Close what a mistake in the log left open."""
+        for column in self.columns.values():
+            column.file.close()
+
+    def _take(self, chunk: Chunk) -> None:
+        mapping = self.mapping
+        self._write("action", self.actions.of(chunk.text(mapping.action)))
+        self._write("reward", chunk.numbers(mapping.reward))
+        self._write("probability", chunk.numbers(mapping.probability))
+        if mapping.user:
+            self._write("user", self.users.of(chunk.text(mapping.user)))
+        if mapping.time:
+            self._write("time", _times(chunk, mapping.time))
+        if self.by:
+            self._write("segment", self.levels.of(chunk.text(self.by)))
+        for name in mapping.contexts:
+            self._write(f"context {name}", self._context(chunk, name))
+        for name, joined in self.joined.items():
+            self._write(f"rows {name}", np.array(joined.codes(chunk), dtype=np.int32))
+
+    def _context(self, chunk: Chunk, name: str) -> NDArray[Any]:
+        """Codes of categories (text, or few whole numbers in the first chunk), else numbers."""
+        if name not in self.contexts:
+            self.contexts[name] = _Codes(limit=LEVELS) if _categories(chunk, name) else None
+        codes = self.contexts[name]
+        return chunk.numbers(name) if codes is None else codes.of(chunk.text(name))
+
+    def _lookup(self, joined: Joined) -> Lookup:
+        table = joined.table
+        unnamed = np.zeros((len(table), len(self.actions.known) - self.named))  # of what only the log has
+        return Lookup(np.hstack([table, unnamed]), self._mapped(f"rows {joined.file.name}"))
+
+    def _align(self, file: CandidateFile, n: int) -> NDArray[Any]:
+        """A file whose rows are those of the log."""
+        column = self.columns[f"rows {file.name}"] = _Column(self.folder)
+        for chunk in chunks(file.path):
+            if len(chunk):
+                column.write(wide(chunk, file, self.actions.known))
+        matrix = column.mapped(len(self.actions.known))
+        if len(matrix) != n:
+            raise InvalidCandidate(f"{file.path} has {len(matrix)} rows and no column of the log; the log has {n} rows")
+        return matrix
+
+    def _write(self, name: str, values: NDArray[Any]) -> None:
+        if name not in self.columns:
+            self.columns[name] = _Column(self.folder)
+        self.columns[name].write(values)
+
+    def _mapped(self, name: str) -> NDArray[Any]:
+        return self.columns[name].mapped()
+
+
+def _times(chunk: Chunk, name: str) -> NDArray[np.float64]:
+    """Seconds, from numbers or ISO 8601."""
+    if _all_numbers(chunk, name):
+        return chunk.numbers(name)
+    try:
+        return np.array(chunk.columns[name], dtype="datetime64[us]").astype(np.float64) / 1e6
+    except ValueError as error:
+        raise InvalidLog(f"column {name!r}: expected times as numbers or ISO 8601 ({error})") from None
+
+
+def _all_numbers(chunk: Chunk, name: str) -> bool:
+    try:
+        chunk.numbers(name)
+    except InvalidLog:
+        return False
+    return True
+
+
+def _categories(chunk: Chunk, name: str) -> bool:
+    if not _all_numbers(chunk, name):
+        return True
+    numbers = chunk.numbers(name)
+    return bool(np.all(numbers == np.floor(numbers))) and len(np.unique(numbers)) <= LEVELS
+
+
+def _natural(name: str) -> tuple[float, str]:
+    """Numbers by their value, before other names."""
+    try:
+        return float(name), name
+    except ValueError:
+        return float("inf"), name

@@ -1,0 +1,107 @@
+"""Results of a replay: what was evaluated, on what, with which settings, and what came out."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import Any
+
+from msgspec import Struct, to_builtins
+
+from selector.replay import Difference, Estimate, Evaluation
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """All that is needed to get the same results again."""
+
+    log: str
+    decisions: int
+    first: str | None = None
+    last: str | None = None
+    mapping: dict[str, Any] = {}
+    candidates: dict[str, str] = {}
+    estimators: tuple[str, ...] = ()
+    confidence: float = 0.95
+    seed: int = 0
+    version: str = ""
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """What came of a policy on an application's log, a decision: mean reward, models asked, their cost, shares.
+
+    `regret` is against the best single model in hindsight, `state` the digest of what it knows at the end, `curve`
+    pairs of decisions and mean reward so far, `segments` mean rewards.
+    """
+
+    reward: float
+    regret: float
+    models_asked: float
+    cost: float
+    sure: float
+    default: float
+    unknown: float
+    state: str | None = None
+    curve: list[tuple[int, float]] = []
+    segments: dict[str, float] = {}
+
+
+class Results(Struct, frozen=True, kw_only=True):
+    """An evaluation, and one for each segment where the log was cut by a column.
+
+    After exact replay: `outcomes` by candidate, the mean reward of each of the `models`, and `partial`, the estimates
+    for candidates of whose choices the log does not tell all.
+    """
+
+    settings: Settings
+    whole: Evaluation
+    segments: dict[str, Evaluation] = {}
+    partial: Evaluation | None = None
+    outcomes: dict[str, Outcome] = {}
+    models: dict[str, float] = {}
+    verdict: str = ""
+
+
+def verdict(evaluation: Evaluation, confidence: float) -> str:
+    """Who is best, in a sentence; or that it cannot be told, and what it would take."""
+    if evaluation.winner is not None:
+        return f"{evaluation.winner} is better than all others, with {confidence:.0%} confidence in all comparisons"
+    needed = [row.more_decisions for row in evaluation.best if row.more_decisions]
+    told = "no candidate is better than all others with the confidence asked for"
+    return f"{told}; about {max(needed):,} more decisions would tell" if needed else told
+
+
+def as_builtins(results: Results) -> dict[str, Any]:
+    """For JSON."""
+    found = _evaluation(results.whole)
+    found["settings"] = to_builtins(results.settings)
+    found["verdict"] = results.verdict
+    if results.segments:
+        found["segments"] = {name: _evaluation(each) for name, each in results.segments.items()}
+    if results.partial is not None:
+        found["partial"] = _evaluation(results.partial)
+    if results.outcomes:
+        found["outcomes"] = to_builtins(results.outcomes)
+        found["models"] = results.models
+    return found
+
+
+def _evaluation(evaluation: Evaluation) -> dict[str, Any]:
+    return {
+        "rows": [_row(row) for row in evaluation],
+        "logged": _row(evaluation.logged),
+        "differences": [_difference(difference) for difference in evaluation.differences],
+        "winner": evaluation.winner,
+        "calibration_p_value": None if evaluation.survey is None else evaluation.survey.calibration(),
+    }
+
+
+def _row(row: Estimate) -> dict[str, Any]:
+    return {field: _finite(getattr(row, field)) for field in row.__struct_fields__}
+
+
+def _difference(difference: Difference) -> dict[str, Any]:
+    return {field: _finite(getattr(difference, field)) for field in difference.__struct_fields__}
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN."""
+    return None if isinstance(value, float) and not isfinite(value) else value

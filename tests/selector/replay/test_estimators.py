@@ -1,0 +1,147 @@
+"""Estimates: the formulas of the papers, computed here once more by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from selector.replay import ESTIMATORS, Estimate, Evaluation, InvalidCandidate, LoggedDecisions, evaluate
+from selector.replay.estimators import Limits
+from tests.selector.replay.samples import a_log, a_world, switching, value
+
+WORLD = a_world(2_500, seed=3)
+LOG = a_log(WORLD, seed=4)
+CANDIDATE = 0.8 * switching(WORLD.x) + 0.2 / 3
+MODEL = WORLD.means * 0.9 + 0.03  # wrong, but not by much
+ROWS = np.arange(len(LOG))
+W = CANDIDATE[ROWS, LOG.actions] / LOG.probabilities
+R = LOG.rewards
+D = (CANDIDATE * MODEL).sum(axis=1)
+E = R - MODEL[ROWS, LOG.actions]
+LIMITS = Limits(len(LOG), float((W**2).mean()))
+
+
+def by_name(evaluation: Evaluation, candidate: str = "c") -> dict[str, Estimate]:
+    return {row.estimator: row for row in evaluation if row.candidate == candidate}
+
+
+@pytest.fixture(scope="module")
+def rows() -> dict[str, Estimate]:
+    return by_name(evaluate(LOG, {"c": CANDIDATE}, reward_model=MODEL))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("ips", (W * R).mean()),
+        ("snips", (W * R).sum() / W.sum()),
+        ("clipped", (np.minimum(W, LIMITS.tau) * R).mean()),
+        ("subgaussian", (W / (1 - LIMITS.smoothing + LIMITS.smoothing * W) * R).mean()),
+        ("dm", D.mean()),
+        ("dr", (D + W * E).mean()),
+        ("sndr", D.mean() + (W * E).sum() / W.sum()),
+        ("switch", (D + W * (LIMITS.tau >= W) * E).mean()),
+        ("dros", (D + LIMITS.shrinkage * W / (W**2 + LIMITS.shrinkage) * E).mean()),
+    ],
+)
+def test_follows_its_formula(rows: dict[str, Estimate], name: str, expected: float) -> None:
+    assert rows[name].value == pytest.approx(expected, rel=1e-12)
+
+
+def test_all_there_are_come_out_and_the_default_is_first(rows: dict[str, Estimate]) -> None:
+    assert list(rows) == list(ESTIMATORS)
+    assert next(iter(rows)) == "blend"
+
+
+def test_the_effective_sample_size_is_kongs(rows: dict[str, Estimate]) -> None:
+    assert rows["ips"].effective_sample_size == pytest.approx(W.sum() ** 2 / (W**2).sum())
+
+
+def test_the_blend_lies_between_the_model_and_its_correction(rows: dict[str, Estimate]) -> None:
+    low, high = sorted([rows["dm"].value, rows["sndr"].value])
+    assert low <= rows["blend"].value <= high
+
+
+def test_rows_can_be_read_like_mappings(rows: dict[str, Estimate]) -> None:
+    assert rows["ips"]["value"] == rows["ips"].value
+    with pytest.raises(KeyError):
+        rows["ips"]["nothing"]
+
+
+def test_only_those_asked_for_come_out_in_their_order() -> None:
+    found = evaluate(LOG, {"c": CANDIDATE}, ["snips", "ips"])
+    assert [row.estimator for row in found] == ["snips", "ips"]
+
+
+def test_an_unknown_one_is_refused_with_those_there_are() -> None:
+    with pytest.raises(InvalidCandidate, match=r"unknown estimator 'isp'; there are blend, .*ips"):
+        evaluate(LOG, {"c": CANDIDATE}, ["isp"])
+
+
+def test_large_logs_give_the_same_formulas_as_small_ones() -> None:
+    """Many parts, and many decisions in a group."""
+    times = 90
+    log = LoggedDecisions(*(np.tile(c, times) for c in (LOG.actions, LOG.rewards, LOG.probabilities)))
+    large = by_name(evaluate(log, {"c": np.tile(CANDIDATE, (times, 1))}, ["ips", "snips"]))
+    assert large["ips"].value == pytest.approx((W * R).mean(), rel=1e-9)
+    assert large["snips"].standard_error == pytest.approx(
+        by_name(evaluate(LOG, {"c": CANDIDATE}, ["snips"]))["snips"].standard_error / times**0.5, rel=0.2
+    )
+
+
+def test_a_row_of_probabilities_holds_for_all_decisions() -> None:
+    one = evaluate(LOG, {"c": [0.2, 0.3, 0.5]}, ["ips"])[0]
+    all_rows = evaluate(LOG, {"c": np.tile([0.2, 0.3, 0.5], (len(LOG), 1))}, ["ips"])[0]
+    assert one == all_rows
+
+
+def test_actions_may_have_names() -> None:
+    named = LoggedDecisions(np.array(["a", "b", "c"])[LOG.actions], R, LOG.probabilities)
+    assert evaluate(named, {"c": CANDIDATE}, ["ips"])[0].value == pytest.approx((W * R).mean())
+
+
+def test_order_of_time_changes_no_estimate_of_a_stationary_candidate() -> None:
+    shuffled = np.random.default_rng(1).permutation(len(LOG))
+    timed = LoggedDecisions(LOG.actions, R, LOG.probabilities, times=shuffled)
+    assert evaluate(timed, {"c": CANDIDATE}, ["ips"])[0].value == pytest.approx((W * R).mean())
+
+
+class TestRejectionReplay:
+    def test_on_a_uniform_log_is_the_mean_of_matching_decisions(self) -> None:
+        log = a_log(WORLD, seed=5, uniform=True)
+        chances = switching(WORLD.x)
+        matching = chances[ROWS, log.actions] == 1
+        (row,) = evaluate(log, {"c": chances}, ["replay"])
+        assert row.value == pytest.approx(log.rewards[matching].mean())
+        assert row.effective_sample_size == matching.sum()
+        assert not row.warnings
+
+    def test_on_any_other_is_corrected_and_says_so(self) -> None:
+        """Action 0 is logged where it is good: what matches is too good to be true."""
+        world = a_world(40_000, seed=6)
+        log = a_log(world, seed=7)
+        plain = log.rewards[log.actions == 0].mean()
+        (row,) = evaluate(log, {"first": [1.0, 0.0, 0.0]}, ["replay"])
+        truth = value(world, np.tile([1.0, 0.0, 0.0], (len(log), 1)))
+        deviation = 0.5 / row.effective_sample_size**0.5
+        assert plain - truth > 4 * deviation
+        assert abs(row.value - truth) < 4 * deviation  # fails by chance in fewer than 1 of 10,000 seeds
+        assert f"({plain:.5f} here) is biased" in row.warnings[0]
+
+
+class TestTheRewardModel:
+    def test_follows_curves_and_makes_doubly_robust_estimates_narrower(self) -> None:
+        found = by_name(evaluate(LOG, {"c": CANDIDATE}))
+        assert found["dr"].standard_error < 0.8 * found["ips"].standard_error
+        assert found["dm"].value == pytest.approx(value(WORLD, CANDIDATE), abs=0.04)
+
+    def test_without_contexts_is_a_mean_of_each_action(self) -> None:
+        log = LoggedDecisions(LOG.actions, R, LOG.probabilities)
+        found = by_name(evaluate(log, {"c": [0.0, 0.0, 1.0]}))
+        assert found["dm"].value == pytest.approx(R[LOG.actions == 2].mean(), abs=0.02)
+
+    def test_takes_categories(self) -> None:
+        side = np.where(WORLD.x < 0.5, "left", "right")
+        log = LoggedDecisions(LOG.actions, R, LOG.probabilities, {"side": side})
+        found = by_name(evaluate(log, {"c": switching(WORLD.x)}))
+        assert found["dm"].value == pytest.approx(value(WORLD, switching(WORLD.x)), abs=0.04)

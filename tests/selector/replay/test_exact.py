@@ -1,0 +1,232 @@
+"""Exact replay of an application's log: what it says is what would have happened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import pytest
+from msgspec.structs import replace as changed
+
+from feedback_store.contract import Pending, Row
+from feedback_store.memory import MemoryLog
+from selector import Ensemble, Exp3, Exp4, LinUCB, MajorityVote, Static, Thompson
+from selector.certainty import Certainty
+from selector.confidence import Threshold
+from selector.decisions import Decision, Feedback, ModelsChanged, PolicyChanged, Prediction, Query, Selection, encode
+from selector.fold import Fold
+from selector.learner import Learner
+from selector.losses import ZeroOne
+from selector.policy import Policy
+from selector.replay import InvalidLog
+from selector.replay.exact import Setting, replay
+from selector.replay.judgement import LOGGED
+from selector.replay.partial import single_choices
+from selector.replay.rehearsal import Judged, Rehearsal, course
+from tests.benchmarks.model_failure import decide
+from tests.selector.worlds import MODELS, truth_and_predictions
+
+SETTING = Setting(fold=Fold(policy=Exp4(), loss=ZeroOne()))
+
+
+class Recorder:
+    """Runs a policy with feedback that comes `delay` decisions late, and keeps its log and its own record."""
+
+    def __init__(self, policy: Policy[Any], n: int, seed: int = 1, delay: int = 1, users: int = 0) -> None:
+        self.policy, self.log, self.record = policy, MemoryLog(), list[Decision]()
+        self.fold = Fold(policy=policy, loss=ZeroOne())
+        self.learner = self.fold.everyone()
+        self.users: dict[str, Learner] = {}
+        self.rng = Random(seed)
+        self._append(ModelsChanged(MODELS), None, 0.0)
+        self._append(PolicyChanged(policy.settings), None, 0.0)
+        world = Random(f"world {seed}")
+        told = [truth_and_predictions(world) for _ in range(n)]
+        for i in range(n + delay):
+            if i < n:
+                self._decide(i, told[i][1], f"u{i % users}" if users else None)
+            if i >= delay:
+                self.feedback(i - delay, told[i - delay][0], i + 0.5)
+
+    def judged(self) -> Iterator[Judged]:
+        return (Judged(decision, feedback) for decision, feedback in self.log.judged("a"))
+
+    def feedback(self, query: int, label: int, at: float) -> None:
+        user = self.record[query].query.user
+        self._append(Feedback((query + 1,), label=label), user, at)
+
+    def _decide(self, i: int, outputs: dict[str, Prediction], user: str | None) -> None:
+        own = None if user is None else self.users.get(user)
+        state = self.learner.state if own is None else self.learner.met(own)
+        decision = decide(self.policy, state, Query(i + 1, MODELS, user), outputs, self.rng)
+        decision = changed(decision, application="a", at=float(i))
+        self.record.append(decision)
+        self.log.commit([Row(i + 1, "a", user, None, encode(decision))], [])
+
+    def _append(self, event: Any, user: str | None, at: float) -> None:
+        self.log.commit([], [Pending("a", user, at, event)])
+        (entry,) = self.log.entries("a", self.learner.position)
+        self.learner.fold(entry)
+        if user is not None:
+            if user not in self.users:
+                about = [e for e in self.log.entries("a") if e.user is None]
+                self.users[user] = self.fold.one().fold_all(about)
+            self.users[user].fold(entry)
+
+
+def rehearsed(policy: Policy[Any], recorder: Recorder, seed: int = 1) -> tuple[list[Decision], Rehearsal]:
+    rehearsal, made = Rehearsal(Fold(policy=policy, loss=ZeroOne()), seed), []
+    for event in course(recorder.judged(), recorder.log.entries("a")):
+        if isinstance(event, Judged):
+            made.append(rehearsal.decide(event))
+        else:
+            rehearsal.fold(event)
+    return made, rehearsal
+
+
+@pytest.mark.parametrize("delay", [1, 7])
+@pytest.mark.parametrize(
+    "policy", [Exp3(), Exp4(), Thompson(), Ensemble(), LinUCB(), MajorityVote()], ids=lambda p: p.name
+)
+def test_a_policy_decides_as_it_did_when_it_ran(policy: Policy[Any], delay: int) -> None:
+    """On the log of another policy, which asked all models; its feedback comes late, in between other decisions."""
+    ran = Recorder(policy, 150, delay=delay)
+    made, rehearsal = rehearsed(policy, Recorder(Exp4(), 150, delay=delay))
+    assert made == ran.record
+    assert rehearsal.missing == 0
+    assert policy.encode(rehearsal.population.state) == policy.encode(ran.learner.state)
+
+
+def test_users_meet_their_own_states() -> None:
+    ran = Recorder(Exp3(), 120, users=3)
+    made, _ = rehearsed(Exp3(), Recorder(Exp4(), 120, users=3))
+    assert [d.selections for d in made] == [d.selections for d in ran.record]
+
+
+@pytest.mark.parametrize("policy", [Exp3(), Exp4(), Ensemble()], ids=lambda p: p.name)
+def test_the_logged_choices_lead_to_the_very_state_of_the_server(policy: Policy[Any]) -> None:
+    recorder = Recorder(policy, 100, delay=3, users=4)
+    candidates: dict[str, Policy[Any]] = {"static": Static(model="cnn")}
+    found = replay(recorder.judged(), recorder.log.entries("a"), candidates, Setting(fold=recorder.fold))
+    assert found.states[LOGGED] == recorder.learner.encode()
+
+
+def test_rewards_regret_and_the_best_model_are_those_of_the_record() -> None:
+    recorder = Recorder(Exp4(), 300)
+    candidates: dict[str, Policy[Any]] = {"static": Static(model="cnn"), "vote": MajorityVote()}
+    found = replay(recorder.judged(), recorder.log.entries("a"), candidates, SETTING)
+    static, vote = found.evaluation
+    assert static.value == found.models["cnn:1"] == max(found.models.values())
+    assert found.regret("static") == 0
+    assert found.regret("vote") == pytest.approx(static.value - vote.value)
+    assert static.low < static.value < static.high
+    assert found.evaluation.logged.value == pytest.approx(1 - _error(recorder))
+    assert found.accounts["static"].asked == 300
+    assert found.accounts["vote"].asked == 900
+
+
+def test_a_candidate_that_asks_what_the_log_does_not_know_gets_bounds_and_a_reason() -> None:
+    recorder = Recorder(Exp3(), 200)
+    found = replay(recorder.judged(), recorder.log.entries("a"), {"vote": MajorityVote()}, SETTING)
+    (row,) = found.evaluation
+    assert (row.interval, row.low, row.high) == ("bounds", 0.0, 1.0)
+    assert "of 100.0% of its decisions the log does not tell the outcome" in row.warnings[0]
+    assert found.evaluation.winner is None
+
+
+def test_single_choices_become_a_table_for_the_estimators() -> None:
+    recorder = Recorder(Exp3(), 80, users=4)
+    table = single_choices(recorder.judged(), ZeroOne())
+    assert table is not None
+    assert table.actions.tolist() == [d.selections[0].models[0] for d in recorder.record]
+    assert table.probabilities.tolist() == [d.selections[0].probability for d in recorder.record]
+    assert table.rewards.mean() == pytest.approx(1 - _error(recorder))
+    assert table.users is not None
+    assert len(set(table.users.tolist())) == 4
+    assert single_choices(Recorder(Exp4(), 5).judged(), ZeroOne()) is None
+
+
+def test_a_reward_tells_nothing_of_an_answer_that_was_not_given() -> None:
+    log = MemoryLog()
+    log.commit([], [Pending("a", None, 0.0, ModelsChanged(("x:1", "y:1")))])
+    for i in range(1, 5):
+        predictions = {"x:1": Prediction("cat"), "y:1": Prediction("dog" if i % 2 else "cat")}
+        given = decide(
+            Static(model="x"), Static(model="x").initial_state(()), Query(i, ("x:1", "y:1")), predictions, Random(1)
+        )
+        row = changed(given, application="a", at=float(i), predictions=predictions)
+        log.commit([Row(i, "a", None, None, encode(row))], [Pending("a", None, i + 0.5, Feedback((i,), reward=1.0))])
+    judged = (Judged(*pair) for pair in log.judged("a"))
+    found = replay(judged, log.entries("a"), {"y": Static(model="y")}, SETTING)
+    assert (found.accounts["y"].judged, found.accounts["y"].unknown) == (2, 2)
+    assert (found.evaluation[0].low, found.evaluation[0].high) == (0.5, 1.0)
+
+
+def test_models_whose_answer_was_late_are_late_for_the_candidate_too() -> None:
+    recorder = Recorder(Exp4(), 40)
+    cut = [changed(j.decision, predictions={"cnn:1": j.decision.predictions["cnn:1"]}) for j in recorder.judged()]
+    judged = [Judged(decision, j.feedback) for decision, j in zip(cut, recorder.judged(), strict=True)]
+    rehearsal = Rehearsal(Fold(policy=MajorityVote(), loss=ZeroOne()))
+    assert [rehearsal.decide(each).predictions for each in judged] == [decision.predictions for decision in cut]
+    assert rehearsal.missing == 0
+
+
+def test_sure_answers_and_defaults_are_counted() -> None:
+    recorder = Recorder(Exp4(), 900)
+    fold = Fold(policy=Exp4(), loss=ZeroOne(), certainty=Certainty(threshold=Threshold(target_error=0.3)))
+    setting = Setting(fold=fold, costs={"cnn:1": 2.0})
+    found = replay(recorder.judged(), recorder.log.entries("a"), {"ensemble": Ensemble()}, setting)
+    account = found.accounts["ensemble"]
+    assert 0 < account.sure < 900
+    assert account.cost == 1800.0
+
+
+def test_segments_and_curves_add_up() -> None:
+    recorder = Recorder(Exp4(), 200, users=2)
+    found = replay(
+        recorder.judged(),
+        recorder.log.entries("a"),
+        {"vote": MajorityVote()},
+        SETTING,
+        segment=lambda d: d.query.user or "",
+    )
+    account = found.accounts["vote"]
+    assert sum(total for _, total in account.segments.values()) == account.reward
+    assert {name: count for name, (count, _) in account.segments.items()} == {"u0": 100, "u1": 100}
+    assert account.curve[-1][0] > 190
+
+
+def test_a_log_without_feedback_is_refused() -> None:
+    with pytest.raises(InvalidLog, match="no decision with feedback"):
+        replay([], [], {"vote": MajorityVote()}, SETTING)
+
+
+def test_decisions_come_before_the_event_about_them_whatever_the_clock_says() -> None:
+    recorder = Recorder(Exp4(), 30, delay=2)
+    early = [Judged(changed(j.decision, at=1e9), j.feedback) for j in recorder.judged()]
+    seen: set[int] = set()
+    for event in course(early, recorder.log.entries("a")):
+        if isinstance(event, Judged):
+            assert event.decision.query.id not in seen
+            seen.add(event.decision.query.id)
+        else:
+            assert {decision.query.id for decision in event.decisions} <= seen
+    assert len(seen) == 30
+
+
+def _error(recorder: Recorder) -> float:
+    labels = {j.decision.query.id: j.feedback.label for j in recorder.judged()}
+    return sum(d.answer.output != labels[d.query.id] for d in recorder.record) / len(recorder.record)
+
+
+def test_shadow_queries_let_a_candidate_be_followed() -> None:
+    recorder = Recorder(Exp3(), 60)
+    world = Random("world 1")
+    told = [truth_and_predictions(world)[1] for _ in range(60)]
+    shadowed = [
+        Judged(changed(j.decision, shadows=(Selection(MODELS, 1.0),)), changed(j.feedback, joined=told[i]))
+        for i, j in enumerate(recorder.judged())
+    ]
+    found = replay(shadowed, recorder.log.entries("a"), {"vote": MajorityVote()}, SETTING)
+    assert found.accounts["vote"].unknown == 0
