@@ -8,39 +8,42 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-State = tuple[Tensor, Tensor] | None
-"""What a recurrent gate remembers of the blocks before, for each input: hidden and cell state `[n, size]`."""
-
-OPEN = 2.0
-"""The logit that untrained gates begin near: all blocks run, and sampling skips one of eight."""
+OPEN = 1.0
+"""The logit that untrained gates begin near: all blocks run, and one of four samples skips."""
 
 
 class Gate(nn.Module, ABC):
     """The gates of all blocks, made by calling its kind with the channels that enter each block."""
 
     @abstractmethod
-    def forward(self, block: int, features: Tensor, state: State) -> tuple[Tensor, State]:
-        """Logits `[n]`, above 0 to run the block, of features `[n, channels, ...]`; the state for the next block."""
+    def forward(self, block: int, features: Tensor, memory: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Logits `[n]`, above 0 to run the block, of features `[n, channels, ...]`; the memory for the next block.
+
+        `memory` is what the gate of the block before gave, None at the first block.
+        """
 
 
 class RecurrentGate(Gate):
-    """One LSTM shared by all blocks; it sees the mean of each channel, through an embedding of each block's own."""
+    """One recurrent cell shared by all blocks; it sees the mean of each channel, through each block's own embedding.
 
-    def __init__(self, channels: Sequence[int], size: int = 10) -> None:
+    The cell is that of Elman; the paper's, an LSTM, takes half as long again, and a small block little longer still.
+    """
+
+    def __init__(self, channels: Sequence[int], size: int = 16) -> None:
         super().__init__()
         self.embeddings = nn.ModuleList(nn.Linear(count, size) for count in channels)
-        self.cell = nn.LSTMCell(size, size)
-        self.verdict = _open(nn.Linear(size, 1))
+        self.recurrence = nn.Linear(size, size, bias=False)
+        self.verdicts = nn.ModuleList(_open(nn.Linear(size, 1)) for _ in channels)
 
-    def forward(self, block: int, features: Tensor, state: State) -> tuple[Tensor, State]:
-        means = features.flatten(2).mean(2) if features.ndim > 2 else features
-        hidden, cell = self.cell(self.embeddings[block](means), state)
-        logits: Tensor = self.verdict(hidden)
-        return logits.squeeze(1), (hidden, cell)
+    def forward(self, block: int, features: Tensor, memory: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        seen = self.embeddings[block](features.flatten(2).mean(2) if features.ndim > 2 else features)
+        memory = torch.tanh(seen if memory is None else torch.addmm(seen, memory, self.recurrence.weight))
+        logits: Tensor = self.verdicts[block](memory)
+        return logits.squeeze(1), memory
 
 
 class ConvolutionalGate(Gate):
-    """For each block a convolution of its own over pooled features `[n, channels, height, width]`: dearer, no memory."""
+    """For each block a convolution of its own over pooled features `[n, channels, height, width]`; no memory, dearer."""
 
     def __init__(self, channels: Sequence[int], size: int = 10) -> None:
         super().__init__()
@@ -52,9 +55,9 @@ class ConvolutionalGate(Gate):
             for count in channels
         )
 
-    def forward(self, block: int, features: Tensor, state: State) -> tuple[Tensor, State]:
+    def forward(self, block: int, features: Tensor, memory: Tensor | None) -> tuple[Tensor, Tensor | None]:
         logits: Tensor = self.gates[block](features)
-        return logits.squeeze(1), state
+        return logits.squeeze(1), memory
 
 
 def _open(verdict: nn.Linear) -> nn.Linear:

@@ -9,7 +9,7 @@ from msgspec import Struct
 from torch import Tensor, nn
 
 from selector.errors import InvalidSetting
-from serving.gated.gate import Gate, RecurrentGate, State
+from serving.gated.gate import Gate, RecurrentGate
 
 Decide = Callable[[Tensor], Tensor]
 """From a gate's logits `[n]` to weights `[n]` of its block: 1 to run it, 0 to skip it."""
@@ -49,21 +49,21 @@ class GatedNetwork(nn.Module):
     @torch.no_grad()
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Each block gets only the inputs that do not skip it, compacted to a smaller batch."""
-        features, state = self.stem(inputs), None
-        depth = torch.zeros(len(inputs), device=inputs.device)
+        features, memory = self.stem(inputs), None
+        runs = []
         for index, block in enumerate(self.blocks):
-            logits, state = self.gate(index, features, state)
+            logits, memory = self.gate(index, features, memory)
             run = logits > 0
-            depth += run
+            runs.append(run)
             features = _compacted(block, features, run.nonzero().squeeze(1))
-        return self.head(features), depth
+        return self.head(features), torch.stack(runs).sum(0)
 
     def masked(self, inputs: Tensor, decide: Decide) -> Passed:
         """Every block runs on every input and counts by its gate's weight: differentiable, and saves nothing."""
-        features, state = self.stem(inputs), None
+        features, memory = self.stem(inputs), None
         logits, gates = [], []
         for index, block in enumerate(self.blocks):
-            logit, state = self.gate(index, features, state)
+            logit, memory = self.gate(index, features, memory)
             gate = decide(logit)
             weight = gate.reshape(-1, *[1] * (features.ndim - 1))
             features = weight * block(features) + (1 - weight) * _shortcut(block)(features)
