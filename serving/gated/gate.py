@@ -43,7 +43,7 @@ class RecurrentGate(Gate):
 
 
 class ConvolutionalGate(Gate):
-    """For each block a convolution of its own over pooled features `[n, channels, height, width]`; no memory, dearer."""
+    """A convolution of each block's own over pooled features `[n, channels, height, width]`: dearer, no memory."""
 
     def __init__(self, channels: Sequence[int], size: int = 10) -> None:
         super().__init__()

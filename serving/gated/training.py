@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
@@ -13,14 +12,17 @@ from serving.gated.network import GatedNetwork
 BOUND = 3.0
 """Logits are squeezed into this range before gates are sampled, so that either way keeps a chance of 1 in 20."""
 
+SUPERVISED = Schedule(4, 0.005, gate_rate=0.005)
+POLICY = Schedule(4, 0.003, gate_rate=0.02)
+
 
 def train(
     network: GatedNetwork,
     inputs: Tensor,
     labels: Tensor,
     generator: torch.Generator,
-    supervised: Schedule = Schedule(4, 0.005, 0.005),
-    policy: Schedule = Schedule(4, 0.003, 0.02),
+    supervised: Schedule = SUPERVISED,
+    policy: Schedule = POLICY,
     alpha: float = 0.2,
     progress: bool = True,
 ) -> None:
