@@ -45,7 +45,7 @@ def descend(
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=max(1, steps))
     module.train()
     for _ in track(range(schedule.epochs), description or "", disable=description is None):
-        for rows in torch.randperm(len(labels), generator=generator).split(schedule.batch):
+        for rows in torch.split(torch.randperm(len(labels), generator=generator), schedule.batch):
             optimizer.zero_grad()
             torch.autograd.backward(loss(inputs[rows], labels[rows]))
             optimizer.step()

@@ -56,7 +56,7 @@ class GatedNetwork(nn.Module):
             run = logits > 0
             runs.append(run)
             features = _compacted(block, features, run.nonzero().squeeze(1))
-        return self.head(features), torch.stack(runs).sum(0)
+        return self.head(features), torch.stack(runs).sum(0, dtype=torch.float32)
 
     def masked(self, inputs: Tensor, decide: Decide) -> Passed:
         """Every block runs on every input and counts by its gate's weight: differentiable, and saves nothing."""

@@ -81,7 +81,8 @@ def policy_loss(
         gain = cross_entropy(outputs, labels, reduction="none") - losses + alpha * saved
         advantage = gain - gain.mean()
     drawn = binary_cross_entropy_with_logits(_squeezed(passed.logits), passed.gates, reduction="none")
-    return losses.mean() + (advantage * drawn.sum(1)).mean()
+    loss: Tensor = losses.mean() + (advantage * drawn.sum(1)).mean()
+    return loss
 
 
 def _squeezed(logits: Tensor) -> Tensor:

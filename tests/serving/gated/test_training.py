@@ -80,7 +80,7 @@ def test_the_policy_gradient_opens_gates_where_skipping_costs_more_than_it_earns
         network.zero_grad()
         torch.autograd.backward(policy_loss(network, inputs, labels, generator, alpha))
         bias = network.gate.verdicts[0].bias  # type: ignore[index, union-attr]
-        return float(bias.grad)  # type: ignore[arg-type]
+        return float(bias.grad)
 
     with torch.no_grad():
         skipped = network.masked(inputs, lambda logits: torch.zeros_like(logits)).outputs
