@@ -26,12 +26,15 @@ class Gate(nn.Module, ABC):
 class RecurrentGate(Gate):
     """One recurrent cell shared by all blocks; it sees the mean of each channel, through each block's own embedding.
 
+    The means are standardized, so that the gates learn to tell inputs apart before they settle for all of them alike.
     The cell is that of Elman; the paper's, an LSTM, takes half as long again, and a small block little longer still.
     """
 
     def __init__(self, channels: Sequence[int], size: int = 16) -> None:
         super().__init__()
-        self.embeddings = nn.ModuleList(nn.Linear(count, size) for count in channels)
+        self.embeddings = nn.ModuleList(
+            nn.Sequential(nn.BatchNorm1d(count, affine=False), nn.Linear(count, size)) for count in channels
+        )
         self.recurrence = nn.Linear(size, size, bias=False)
         self.verdicts = nn.ModuleList(_open(nn.Linear(size, 1)) for _ in channels)
 

@@ -21,7 +21,7 @@ from serving.gated.network import GatedNetwork
 from serving.gated.residual import head, stages, stem
 from serving.gated.training import train, train_plain
 
-WIDTHS, TRAINING_IMAGES = (16, 32, 64), 3_500
+WIDTHS, TRAINING_IMAGES = (16, 32, 64), 3_000
 BATCHES = (1, 8, 64)
 GATES: dict[str, type[Gate]] = {"recurrent": RecurrentGate, "convolutional": ConvolutionalGate}
 
@@ -134,8 +134,8 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, default=6, help="of each of three stages; 6: 38 layers")
     parser.add_argument("--stride", type=int, default=2, help="of the stem; 1 takes four times as long")
     parser.add_argument("--gate", choices=GATES, default="recurrent")
-    parser.add_argument("--epochs", type=int, nargs=3, default=(8, 4, 6), help="without gates, supervised, policy")
-    parser.add_argument("--alpha", type=float, default=1.0, help="what skipping all is worth, in nats")
+    parser.add_argument("--epochs", type=int, nargs=3, default=(6, 3, 5), help="without gates, supervised, policy")
+    parser.add_argument("--alpha", type=float, default=0.6, help="what skipping all is worth, in nats")
     parser.add_argument("--gate-rate", type=float, default=0.01, help="learning rate of the gates in the last stage")
     parser.add_argument("--threads", type=int, default=1, help="as a worker has (default: 1)")
     options = parser.parse_args()
