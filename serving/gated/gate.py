@@ -27,7 +27,7 @@ class RecurrentGate(Gate):
     """One recurrent cell shared by all blocks; it sees the mean of each channel, through each block's own embedding.
 
     The means are standardized, so that the gates learn to tell inputs apart before they settle for all of them alike.
-    The cell is that of Elman; the paper's, an LSTM, takes half as long again, and a small block little longer still.
+    The cell is Elman's: the paper's, an LSTM, takes longer, and a small block on a CPU little longer still.
     """
 
     def __init__(self, channels: Sequence[int], size: int = 16) -> None:
