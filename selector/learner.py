@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import Struct, msgpack
 
+from selector.certainty import Certainty, Record
 from selector.decisions import Entry, Feedback, ModelsChanged, PolicyChanged
 from selector.errors import InvalidLabel
 from selector.losses import Loss, losses_of
@@ -19,13 +20,16 @@ class Learner:
     The same class folds the population's entries and those of a single user; which entries it is
     given is the caller's choice. The fold is total: an entry that the loss cannot take is counted
     in `skipped` and changes nothing else. `models` are those of the last ModelsChanged,
-    `announced` is the policy of the last PolicyChanged. No clock, cache or random generator is read.
+    `announced` is the policy of the last PolicyChanged. `record` is what the `certainty` of answers rests on, those
+    of the last policy. No clock, cache or random generator is read.
     """
 
-    def __init__(self, policy: Policy[Any], loss: Loss) -> None:
+    def __init__(self, policy: Policy[Any], loss: Loss, certainty: Certainty | None = None) -> None:
         self.policy = policy
         self.loss = loss
+        self.certainty = certainty
         self.state: Any = policy.initial_state(())
+        self.record = Record()
         self.models: tuple[str, ...] = ()
         self.announced = ""
         self.position = 0
@@ -43,7 +47,7 @@ class Learner:
                 self.models = models
                 self.state = self.policy.with_models(self.state, models)
             case PolicyChanged(policy):
-                self.announced = policy
+                self.announced, self.record = policy, Record()
 
     def fold_all(self, entries: Iterable[Entry]) -> Learner:
         """Fold entries in the order of their positions."""
@@ -59,10 +63,14 @@ class Learner:
             return
         for decision, losses in scored:
             self.state = self.policy.observe(self.state, decision, losses)
+            if self.certainty is not None:
+                self.record = self.certainty.observe(self.record, decision, feedback, self.loss)
 
     def encode(self) -> bytes:
         """All that has been folded, but for the position: equal folds give equal bytes."""
-        return msgpack.encode(_Folded(self.models, self.announced, self.skipped, self.policy.encode(self.state)))
+        state = self.policy.encode(self.state)
+        record = None if self.certainty is None else self.record
+        return msgpack.encode(_Folded(self.models, self.announced, self.skipped, state, record))
 
     def restore(self, data: bytes, position: int) -> None:
         """Take up what `encode` gave when the fold stood at `position`. Raises msgspec.DecodeError on other bytes."""
@@ -70,6 +78,7 @@ class Learner:
         self.state = self.policy.decode(folded.state)
         self.models, self.announced = folded.models, folded.announced
         self.skipped, self.position = folded.skipped, position
+        self.record = folded.record or Record()
 
 
 class _Folded(Struct, frozen=True, array_like=True):
@@ -77,3 +86,4 @@ class _Folded(Struct, frozen=True, array_like=True):
     announced: str
     skipped: int
     state: bytes
+    record: Record | None

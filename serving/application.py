@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from hashlib import blake2b
 from random import Random
 from typing import Any
 
-from msgspec import UNSET, Struct, json
+from msgspec import UNSET, Struct
 
 from feedback_store.contract import Row
 from feedback_store.writer import Writer
@@ -140,14 +139,7 @@ class Application:
 
         `digest` is of the whole state: equal for equal folds.
         """
-        population = self.knowledge.population
-        return {
-            "policy": json.decode(self.policy.settings),
-            "position": population.position,
-            "digest": blake2b(population.encode(), digest_size=16).hexdigest(),
-            "skipped": population.skipped,
-            "models": self.policy.describe(population.state),
-        }
+        return self.knowledge.describe()
 
     def state_of(self, user: str, done: Callable[[dict[str, Any] | WindjammerError], None]) -> None:
         """The same for one user: `models` as a query of that user meets them, `own` from that user's feedback alone."""
@@ -175,7 +167,8 @@ class Application:
 
     def conclude(self, gathering: Gathering) -> None:
         """Combine what is there, log the decision, answer."""
-        answer = final_answer(self.config, self.combine(gathering), gathering)
+        judged = self.knowledge.judge(self.combine(gathering), gathering.predictions)
+        answer = final_answer(self.config, judged, gathering)
         shadows = self._shadows(gathering) if self.config.shadow_share else ()
         decision = self.record(gathering, answer, shadows)
         self.leave(gathering)
@@ -260,6 +253,7 @@ class Application:
             {model: prediction.output for model, prediction in decision.predictions.items()},
             self._policy_name,
             UNSET if answer.explanation is None else answer.explanation,
+            UNSET if answer.interval is None else answer.interval,
         )
 
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
+from hashlib import blake2b
 from typing import Any
+
+from msgspec import json
 
 from feedback_store.contract import Log, Snapshot
 from feedback_store.recovery import restore
 from feedback_store.writer import Writer
-from selector.decisions import Entry
+from selector.certainty import Certainty
+from selector.decisions import Answer, Entry
 from selector.errors import WindjammerError
 from selector.learner import Learner
 from selector.losses import Loss
 from selector.personalization import Users
-from selector.policy import Policy
+from selector.policy import Policy, Predictions
 
 logger = logging.getLogger(__name__)
 
@@ -29,16 +33,25 @@ USER_SNAPSHOT_EVERY = 200
 class Knowledge:
     """The population's learner and those of the users seen last.
 
-    `fold_key` names the fold (version, policy, loss): snapshots of another fold are not found, and
+    `fold_key` names the fold (version, policy, loss, certainty): snapshots of another fold are not found, and
     the history is folded again.
     """
 
-    def __init__(self, application: str, policy: Policy[Any], loss: Loss, writer: Writer, fold_key: str) -> None:
+    def __init__(
+        self,
+        application: str,
+        policy: Policy[Any],
+        loss: Loss,
+        certainty: Certainty | None,
+        writer: Writer,
+        fold_key: str,
+    ) -> None:
         self.application = application
         self.policy = policy
         self.loss = loss
+        self.certainty = certainty
         self.fold_key = fold_key
-        self.population = Learner(policy, loss)
+        self.population = Learner(policy, loss, certainty)
         self.users = Users(USERS)
         self._writer = writer
         self._saved = 0
@@ -60,6 +73,25 @@ class Knowledge:
             self._load(user)
             return self.population.state
         return self.policy.blend(self.population.state, own.state)
+
+    def judge(self, combined: Answer, predictions: Predictions) -> Answer:
+        """The answer combined from `predictions`, with what is known of such answers."""
+        if self.certainty is None:
+            return combined
+        return self.certainty.judge(self.population.record, combined, predictions)
+
+    def describe(self) -> dict[str, Any]:
+        """What the population's policy knows, for people: by model, and how far the log has been folded."""
+        population = self.population
+        certainty = {} if self.certainty is None else {"certainty": self.certainty.describe(population.record)}
+        return {
+            "policy": json.decode(self.policy.settings),
+            "position": population.position,
+            "digest": blake2b(population.encode(), digest_size=16).hexdigest(),
+            "skipped": population.skipped,
+            **certainty,
+            "models": self.policy.describe(population.state),
+        }
 
     def fold(self, entry: Entry) -> None:
         """Learn from an entry that is durable; entries must come in the order of their positions.
@@ -125,7 +157,7 @@ class Knowledge:
 
     def _read(self, user: str | None, log: Log) -> Learner:
         """The fold up to the end of the log, on the writer's thread."""
-        learner = Learner(self.policy, self.loss)
+        learner = Learner(self.policy, self.loss, self.certainty if user is None else None)
         folded = restore(log, self.application, user, self.fold_key, learner)
         if user is not None and folded >= USER_SNAPSHOT_EVERY:
             log.save([self._snapshot(learner, user)])

@@ -128,7 +128,9 @@ class Service:
         return min(asking, default=self.config.server.max_timeout)
 
     def _application(self, config: ApplicationConfig, around: Surroundings) -> Application:
-        knowledge = Knowledge(config.name, config.policy, config.loss, around.writer, fold_key(config))
+        knowledge = Knowledge(
+            config.name, config.policy, config.loss, config.certainty, around.writer, fold_key(config)
+        )
         return Application(config, {key: self.models[key] for key in config.models}, knowledge, around)
 
     def _recover(self, log: Log) -> None:
@@ -157,8 +159,9 @@ async def _on_writer(writer: Writer, read: Callable[[Log], T]) -> T:
 
 
 def fold_key(config: ApplicationConfig) -> str:
-    """Names the fold of an application's log, as snapshots carry it: version, policy and loss with their settings."""
-    return f"{version('windjammer')} {config.policy.settings} {json.encode(config.loss).decode()}"
+    """Names the fold of an application's log, as snapshots carry it: version, and the settings that it depends on."""
+    settings = json.encode((config.loss, config.certainty)).decode()
+    return f"{version('windjammer')} {config.policy.settings} {settings}"
 
 
 def _inputs(config: Config) -> dict[str, tuple[str, tuple[int, ...]]]:

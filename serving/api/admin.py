@@ -96,6 +96,7 @@ def _settings(application: Application) -> dict[str, Any]:
         "classes": config.classes,
         "default_output": config.default_output,
         "target_error": config.target_error,
+        "coverage": config.coverage,
         "when_unsure": config.when_unsure,
         "shadow_share": config.shadow_share,
         "log_inputs": config.log_inputs,

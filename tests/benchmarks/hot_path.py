@@ -135,7 +135,7 @@ class Rig:
         self.replica = Replica("sum:1/0", "sum:1", self.model)
         self.replica.connection_made(cast("asyncio.Transport", self.worker))
         self.writer = Writer(NoLog(), Spool(folder), loop.call_soon_threadsafe)
-        knowledge = Knowledge("sum", Exp3(), self.config.loss, self.writer, "fold")
+        knowledge = Knowledge("sum", Exp3(), self.config.loss, None, self.writer, "fold")
         knowledge.population.state = Exp3().initial_state(("sum:1",))
         around = Surroundings(
             self.writer,

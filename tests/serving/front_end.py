@@ -85,7 +85,7 @@ class FrontEnd:
             policy=policy or Exp4(),
             **{"cache_bytes": 0, **settings},
         )
-        knowledge = Knowledge("app", config.policy, config.loss, self.writer, "fold")
+        knowledge = Knowledge("app", config.policy, config.loss, config.certainty, self.writer, "fold")
         around = Surroundings(
             self.writer,
             QueryIds(lambda: 2e9 + self.loop.now),
@@ -114,6 +114,11 @@ class FrontEnd:
         """Feedback, and what it is answered."""
         ids = tuple(int(query) if str(query).isdigit() else query for query in queries)
         return self._settled(lambda reply: self.app.observe(ObserveRequest(ids, label, reward), reply))
+
+    def teach(self, label: Label, times: int) -> None:
+        """Answer so many queries, and tell of each that this was right."""
+        for _ in range(times):
+            assert self.observe(self.answer().query_id, label=label) == ObserveReply("applied")
 
     def update(self, label: Label, **fields: Any) -> Any:
         """A labelled input, and what it is answered."""
