@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from serving import runtimes
 from serving.demo.digits import CLASSES, Digits, load_digits
@@ -12,7 +13,8 @@ from serving.workers.rows import read_row
 
 def test_the_gated_network_is_served_with_the_blocks_that_each_image_took(tmp_path: Path) -> None:
     train, held_out = load_digits(seed=1)
-    train_gated(Digits(train.images[:1000], train.labels[:1000]), tmp_path / "gated.pt", seed=1)
+    with threadpool_limits(1):
+        train_gated(Digits(train.images[:1000], train.labels[:1000]), tmp_path / "gated.pt", seed=1)
     options = {"factory": f"{gated_network.__module__}:{gated_network.__name__}"}
     model = runtimes.load("torch", "gated.pt", "cpu", CLASSES, options, tmp_path)
 
