@@ -19,3 +19,10 @@ class Echo:
 def linear() -> torch.nn.Module:
     """Of two numbers the sum and the difference, once it has its weights."""
     return torch.nn.Linear(2, 2, bias=False)
+
+
+class Counting(torch.nn.Module):
+    """Its inputs as they are; what each costs is their sum."""
+
+    def forward(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return inputs, inputs.sum(1)

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from selector.decisions import Prediction
 from serving import runtimes
 from serving.runtimes import Runtime
+from serving.workers.rows import read_row
 from tests.serving.runtimes import modules
 
 INPUTS = np.array([[3, 1], [1, 2], [0, 0]], np.float32)
@@ -70,3 +72,20 @@ def test_half_precision_is_near(tmp_path: Path, module: torch.nn.Module) -> None
     rows = np.asarray(model.predict_batch(np.hstack([exact, 0 * exact])))
     assert rows.dtype == np.float32
     assert rows[0, 0] == 3.0  # 3.003 has no bfloat16
+
+
+def test_a_module_may_tell_the_cost_of_each_input(tmp_path: Path) -> None:
+    torch.save(modules.Counting().state_dict(), tmp_path / "m.pt")
+    factory = f"{modules.__name__}:Counting"
+    model = loaded(tmp_path, "m.pt", ["a", "b"], factory=factory, price=0.5)
+    first, *_, last = (read_row(row, model.classes) for row in model.predict_batch(INPUTS))
+    assert (first.output, first.cost) == ("a", 2.0)
+    assert dict(first.probabilities or ()) == pytest.approx({"a": 1 / (1 + np.exp(-2)), "b": 1 / (1 + np.exp(2))})
+    assert last.cost == 0.0
+
+
+def test_a_number_may_have_a_cost(tmp_path: Path) -> None:
+    torch.save(modules.Counting().state_dict(), tmp_path / "m.pt")
+    model = loaded(tmp_path, "m.pt", factory=f"{modules.__name__}:Counting")
+    (row,) = model.predict_batch(INPUTS[:1, :1])
+    assert read_row(row, None) == Prediction(3.0, cost=3.0)
