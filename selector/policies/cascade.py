@@ -1,0 +1,225 @@
+"""The cascade: asks cheap models first, and dearer ones only where they are likely to be worth their cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import exp, log
+from random import Random
+from statistics import NormalDist
+from typing import Annotated, ClassVar
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from selector.cascade.ledger import Account, Ledger
+from selector.cascade.stages import NOTHING, Stages, View, view_of
+from selector.decisions import Answer, Decision, Label, Prediction, Query, Selection
+from selector.policies.tally import Tally
+from selector.policy import LearnsFrom, Losses, Policy, Predictions, Selections
+from selector.pool import Pool
+
+_WRONG = 0.5
+_BEGIN = 50.0  # decisions on which all are asked
+
+
+class CascadeState(Struct, array_like=True):
+    tally: Tally = field(default_factory=Tally)
+    pool: Pool = field(default_factory=Pool)
+    ids: dict[str, int] = {}
+    stages: Stages = field(default_factory=Stages)
+    ledger: Ledger = field(default_factory=Ledger)
+    seen: float = 0.0
+
+
+class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
+    state_type: ClassVar[type] = CascadeState
+    learns_from: ClassVar[LearnsFrom] = "labels"
+    per_user: ClassVar[bool] = False
+
+    costs: dict[str, float] = {}
+    epsilon: Annotated[float, Meta(ge=0, lt=1)] = 0.005
+    delta: Annotated[float, Meta(gt=0, lt=1)] = 0.05
+    budget: Annotated[float, Meta(gt=0)] | None = None
+    exploration: Annotated[float, Meta(gt=0, le=1)] = 0.02
+
+    def initial_state(self, models: Sequence[str]) -> CascadeState:
+        return self.with_models(CascadeState(), models)
+
+    def with_models(self, state: CascadeState, models: Sequence[str]) -> CascadeState:
+        tally = state.tally.with_models(models)
+        ids = {m: state.ids[m] for m in tally.models if m in state.ids}
+        for m in tally.models:
+            if m not in ids:
+                ids[m] = max(list(ids.values()) + list(state.ids.values()), default=-1) + 1
+        ledger = Ledger(state.ledger.price, state.ledger.queries, state.ledger.spent,
+                        {m: state.ledger.accounts.get(m) or Account() for m in tally.models})
+        if not state.ids and tally.models:
+            ledger.price = log(0.05 / max(self._cost(m) for m in tally.models))
+        return CascadeState(tally, state.pool.with_models(models), ids, state.stages, ledger, state.seen)
+
+    def _cost(self, model: str) -> float:
+        return self.costs.get(model, 1.0)
+
+    @property
+    def _z(self) -> float:
+        return NormalDist().inv_cdf(1.0 - self.delta)
+
+    def _share(self, state: CascadeState) -> float:
+        return min(1.0, max(self.exploration, _BEGIN / (state.seen + 1.0)))
+
+    def view(self, state: CascadeState, said: Predictions) -> tuple[View, Label | None]:
+        if not said:
+            return NOTHING, None
+        pool = state.pool
+        ballot = pool.ballot(said)
+        chances = pool.opinions(ballot).mixed[:-1]
+        best = max(chances)
+        label = ballot.labels[chances.index(best)]
+        mask = 0
+        for model in said:
+            mask |= 1 << state.ids[model]
+        return view_of(mask, best, pool.labels.get(label, 0)), label
+
+    def stop_value(self, state: CascadeState, view: View, confidence: float, tightest: str | None, share: float) -> float:
+        if tightest is None or view.mask >> state.ids[tightest] & 1:
+            return confidence
+        p = state.stages.other(view, state.ids[tightest], 0.5)
+        variance = (1.0 - share) / share * max(p * (1.0 - p), 0.003)
+        return confidence - state.ledger.doubt(tightest, variance, self._z)
+
+    def best_next(self, state, view, confidence, rest) -> tuple[str | None, float]:
+        price = exp(state.ledger.price)
+        best, most = None, -1.0
+        for model in rest:
+            value = confidence + state.stages.gain(view, confidence, state.ids[model]) - price * self._cost(model)
+            if best is None or value > most:
+                best, most = model, value
+        return best, most
+
+    def select(
+        self, state: CascadeState, query: Query, selections: Selections, predictions: Predictions, rng: Random
+    ) -> Selection | None:
+        asked = {m for s in selections for m in s.models}
+        rest = [m for m in query.available if m not in asked]
+        if not rest:
+            return None
+        if any(m not in state.ids for m in query.available):
+            state = self.with_models(state, [*state.ids, *query.available])
+        share = self._share(state)
+        if not selections and share >= 1.0:
+            return Selection(query.available, 1.0)
+        view, _ = self.view(state, predictions)
+        confidence = state.stages.confidence(view)
+        model, value = self.best_next(state, view, confidence, rest)
+        if not view.mask or value > self.stop_value(state, view, confidence, self._tightest(state), share):
+            return Selection((model,), 1.0)
+        if rng.random() < share:
+            return Selection(tuple(rest), share)
+        return None
+
+    def _tightest(self, state):
+        return None if self.budget is not None else state.ledger.tightest(self._z)
+
+    def combine(self, state: CascadeState, query: Query, selections: Selections, predictions: Predictions) -> Answer:
+        if not predictions:
+            return Answer(None)
+        if any(m not in state.ids for m in predictions):
+            state = self.with_models(state, [*state.ids, *predictions])
+        view, label = self.view(state, predictions)
+        return Answer(label, state.stages.confidence(view))
+
+    def observe(self, state: CascadeState, decision: Decision, losses: Losses) -> CascadeState:
+        known = [m for m in sorted(losses) if m in state.ids]
+        if not known:
+            return state
+        for m in known:
+            state.tally.add(m, losses[m])
+        right = {m: losses[m] < _WRONG for m in known}
+        said = {m: decision.predictions[m] for m in known if m in decision.predictions}
+        chance: dict[str, float] = {}
+        p = 1.0
+        for s in decision.selections:
+            p *= s.probability
+            for m in s.models:
+                chance[m] = max(p, 1e-3)
+        share, tightest = self._share(state), self._tightest(state)
+        price = exp(state.ledger.price)
+        if decision.policy == "cascade":
+            self._account(state, decision, said, right, chance, share, tightest)
+        # stages
+        ids, stages = state.ids, state.stages
+        models = sorted(said)
+        n = len(models)
+        if n <= 5:
+            subsets = [[m for i, m in enumerate(models) if b >> i & 1] for b in range(1 << n)]
+        else:
+            subsets = [[]]
+        views = {}
+        for subset in subsets:
+            view, label = self.view(state, {m: said[m] for m in subset})
+            confidence = stages.confidence(view)
+            stop = self.stop_value(state, view, confidence, tightest, share)
+            rest = [m for m in decision.query.available if m not in subset and m in ids]
+            value = stop if view.mask else 0.0
+            if rest:
+                value = max(value, self.best_next(state, view, confidence, rest)[1])
+            views[view.mask] = (view, label, confidence, value, subset)
+        for view, label, confidence, _, subset in views.values():
+            weight = max([1.0 / chance.get(m, 1.0) for m in subset], default=1.0)
+            voters = [right[m] for m in subset if said[m].output == label]
+            if voters:
+                stages.learn_right(view, float(any(voters)), weight)
+            for m in known:
+                if m in subset:
+                    continue
+                w = max(weight, 1.0 / chance.get(m, 1.0))
+                stages.learn_other(view, ids[m], float(right[m]), w)
+                after = views.get(view.mask | 1 << ids[m])
+                if after:
+                    stages.learn_gain(view, confidence, ids[m], after[3], w)
+        state.pool.learn(said, right)
+        state.seen += 1.0
+        return state
+
+    def _account(self, state, decision, said, right, chance, share, tightest):
+        ledger = state.ledger
+        cost = sum(self._cost(m) for s in decision.selections for m in s.models)
+        ledger.enter(cost)
+        if self.budget is not None:
+            ledger.heed_budget(cost, self.budget)
+            return
+        voters = [right[m] for m in said if said[m].output == decision.answer.output]
+        if not voters:
+            return
+        wrong = 1.0 - any(voters)
+        before = {m: said[m] for s in decision.selections for m in s.models if s.probability >= 1.0 and m in said}
+        view, _ = self.view(state, before)
+        confidence = state.stages.confidence(view)
+        expected = 0.0
+        for m in state.ids:
+            if m in before:
+                gap, variance = wrong - (1.0 - right[m]), 0.0
+                if m == tightest:
+                    expected = gap
+                miss = 1.0 - right[m]
+            else:
+                p = state.stages.other(view, state.ids[m], 0.5)
+                miss = 1.0 - p
+                if m == tightest:
+                    expected = p - confidence
+                if m in right and m in chance:
+                    miss += (1.0 - right[m] - miss) / chance[m]
+                gap = wrong - miss
+                variance = (1.0 - share) / share * max(p * (1.0 - p), 0.003)
+            ledger.compare(m, gap, variance, miss)
+        if tightest is not None:
+            ledger.heed_accuracy(tightest, expected, self.epsilon, self._z)
+
+    def blend(self, population: CascadeState, own: CascadeState) -> CascadeState:
+        return population
+
+    def encode(self, state: CascadeState) -> bytes:
+        return msgspec.msgpack.encode(state)
+
+    def describe(self, state: CascadeState) -> dict[str, dict[str, float]]:
+        return state.tally.describe([1.0] * len(state.tally.models))
