@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from math import log
+from collections.abc import Mapping
+from math import exp, log
 
 from msgspec import Struct, field
 
+from selector.calibration import Calibration
 from selector.cascade.cells import Cells
+from selector.decisions import Label, Prediction
+from selector.pool import Pool
 
 _MEMORY, _RECENT = 2000.0, 500.0  # labels after which old ones fade: of what is right, and of what is gained
 _DOUBT = 0.01  # the least: nothing is quite certain
@@ -16,14 +19,17 @@ _FIRST_GAIN = 0.3
 
 
 class View(Struct, frozen=True):
-    """What is seen after some models have answered: the set's key, the answer's index, its raw chance, cells' keys."""
+    """What is seen after some models have answered: the set's key, the answer, how likely it is right, cells' keys."""
 
     mask: int
-    chance: float
+    label: Label | None
+    claim: float
+    calibrated: float
+    confidence: float
     keys: tuple[int, ...]
 
 
-NOTHING = View(0, 0.0, (-1,))
+NOTHING = View(0, None, 0.0, 0.0, 0.0, (-1,))
 
 
 class Stage(Struct, array_like=True):
@@ -32,9 +38,51 @@ class Stage(Struct, array_like=True):
     `gains` are parts of the doubt that asking one more would remove, net of what it leads to.
     """
 
+    pool: Pool = field(default_factory=Pool)
+    calibration: Calibration = field(default_factory=Calibration)
     right: Cells = field(default_factory=Cells)
     gains: dict[int, Cells] = {}
     others: dict[int, Cells] = {}
+
+    def view(self, mask: int, said: Mapping[str, Prediction]) -> View:
+        if not mask:
+            return NOTHING
+        ballot = self.pool.ballot(said)
+        chances = self.pool.opinions(ballot).mixed[:-1]
+        best = max(chances)
+        label = ballot.labels[chances.index(best)]
+        calibrated = self.calibration(best)
+        a = self.pool.labels.get(label, 0)
+        x = _log_odds(calibrated)
+        bin_ = min(max(int((x - _LOWEST) / _STEP), 0), _BINS - 1)
+        keys = (-1, bin_, (a + 1) * 64 + bin_)
+        shift = self.right.mean(((a + 1) * 64 + 63, keys[2]), 0.0, 2.0)
+        confidence = 1.0 / (1.0 + exp(-(x + max(-3.0, min(3.0, shift)))))
+        return View(mask, label, best, calibrated, confidence, keys)
+
+    def gain(self, view: View, model: int) -> float:
+        """What asking `model` adds to the value."""
+        cells = self.gains.get(model)
+        part = _FIRST_GAIN if cells is None else cells.mean(view.keys, _FIRST_GAIN, 4.0)
+        return part * max(1.0 - view.confidence, _DOUBT)
+
+    def other(self, view: View, model: int) -> float:
+        """How likely `model` is right, which has not been asked."""
+        cells = self.others.get(model)
+        return 0.5 if cells is None else min(max(cells.mean(view.keys, 0.5, 4.0), 0.0), 1.0)
+
+    def learn_right(self, view: View, right: bool) -> None:
+        a = view.keys[2] // 64
+        p = view.calibrated
+        self.right.add((a * 64 + 63, view.keys[2]), right - p, max(p * (1.0 - p), 0.001), 300.0)
+        self.calibration.add(view.claim, right)
+
+    def learn_gain(self, view: View, model: int, value: float) -> None:
+        cells = self.gains.setdefault(model, Cells())
+        cells.add(view.keys, value - view.confidence, max(1.0 - view.confidence, _DOUBT), _RECENT)
+
+    def learn_other(self, view: View, model: int, right: bool) -> None:
+        self.others.setdefault(model, Cells()).add(view.keys, float(right), 1.0, _MEMORY)
 
 
 class Stages(Struct, array_like=True):
@@ -42,48 +90,15 @@ class Stages(Struct, array_like=True):
 
     stages: dict[int, Stage] = {}
 
-    def confidence(self, view: View) -> float:
-        """How likely the answer is right."""
-        if not view.mask:
-            return 0.0
-        stage = self.stages.get(view.mask)
-        p = view.chance if stage is None else stage.right.mean(view.keys[1:], view.chance)
-        return min(max(p, 0.0), 1.0 - 1e-4)
-
-    def gain(self, view: View, confidence: float, model: int) -> float:
-        """What asking `model` adds to the value."""
-        stage = self.stages.get(view.mask)
-        cells = None if stage is None else stage.gains.get(model)
-        part = _FIRST_GAIN if cells is None else cells.mean(view.keys, _FIRST_GAIN)
-        return part * max(1.0 - confidence, _DOUBT)
-
-    def other(self, view: View, model: int, prior: float) -> float:
-        """How likely `model` is right, which has not been asked."""
-        stage = self.stages.get(view.mask)
-        cells = None if stage is None else stage.others.get(model)
-        return prior if cells is None else min(max(cells.mean(view.keys, prior), 0.0), 1.0)
-
-    def learn_right(self, view: View, right: float, weight: float) -> None:
-        self.at(view.mask).right.add(view.keys[1:], right, 1.0, weight, _MEMORY)
-
-    def learn_gain(self, view: View, confidence: float, model: int, value: float, weight: float) -> None:
-        cells = self.at(view.mask).gains.setdefault(model, Cells())
-        cells.add(view.keys, value - confidence, max(1.0 - confidence, _DOUBT), weight, _RECENT)
-
-    def learn_other(self, view: View, model: int, right: float, weight: float) -> None:
-        cells = self.at(view.mask).others.setdefault(model, Cells())
-        cells.add(view.keys, right, 1.0, weight, _MEMORY)
-
-    def at(self, mask: int) -> Stage:
+    def at(self, mask: int, models) -> Stage:
         stage = self.stages.get(mask)
         if stage is None:
-            stage = Stage()
+            stage = Stage(Pool().with_models(models))
             if len(self.stages) < 128:
                 self.stages[mask] = stage
         return stage
 
 
-def view_of(mask: int, chance: float, label: int) -> View:
-    p = min(max(chance, 1e-4), 1.0 - 1e-4)
-    bin_ = min(max(int((log(p / (1.0 - p)) - _LOWEST) / _STEP), 0), _BINS - 1)
-    return View(mask, chance, (-1, bin_, (label + 1) * _BINS + bin_))
+def _log_odds(p):
+    p = min(max(p, 1e-4), 1.0 - 1e-4)
+    return log(p / (1.0 - p))

@@ -12,11 +12,10 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from selector.cascade.ledger import Account, Ledger
-from selector.cascade.stages import NOTHING, Stages, View, view_of
+from selector.cascade.stages import Stage, Stages, View
 from selector.decisions import Answer, Decision, Label, Prediction, Query, Selection
 from selector.policies.tally import Tally
 from selector.policy import LearnsFrom, Losses, Policy, Predictions, Selections
-from selector.pool import Pool
 
 _WRONG = 0.5
 _BEGIN = 50.0  # decisions on which all are asked
@@ -24,11 +23,11 @@ _BEGIN = 50.0  # decisions on which all are asked
 
 class CascadeState(Struct, array_like=True):
     tally: Tally = field(default_factory=Tally)
-    pool: Pool = field(default_factory=Pool)
     ids: dict[str, int] = {}
     stages: Stages = field(default_factory=Stages)
     ledger: Ledger = field(default_factory=Ledger)
     seen: float = 0.0
+    due: float = 0.0
 
 
 class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
@@ -55,7 +54,7 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
                         {m: state.ledger.accounts.get(m) or Account() for m in tally.models})
         if not state.ids and tally.models:
             ledger.price = log(0.05 / max(self._cost(m) for m in tally.models))
-        return CascadeState(tally, state.pool.with_models(models), ids, state.stages, ledger, state.seen)
+        return CascadeState(tally, ids, state.stages, ledger, state.seen, state.due)
 
     def _cost(self, model: str) -> float:
         return self.costs.get(model, 1.0)
@@ -67,31 +66,25 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
     def _share(self, state: CascadeState) -> float:
         return min(1.0, max(self.exploration, _BEGIN / (state.seen + 1.0)))
 
-    def view(self, state: CascadeState, said: Predictions) -> tuple[View, Label | None]:
-        if not said:
-            return NOTHING, None
-        pool = state.pool
-        ballot = pool.ballot(said)
-        chances = pool.opinions(ballot).mixed[:-1]
-        best = max(chances)
-        label = ballot.labels[chances.index(best)]
+    def view(self, state: CascadeState, said: Predictions) -> tuple[Stage, View]:
         mask = 0
         for model in said:
             mask |= 1 << state.ids[model]
-        return view_of(mask, best, pool.labels.get(label, 0)), label
+        stage = state.stages.at(mask, tuple(said))
+        return stage, stage.view(mask, said)
 
-    def stop_value(self, state: CascadeState, view: View, confidence: float, tightest: str | None, share: float) -> float:
+    def stop_value(self, state, stage, view, tightest: str | None, share: float) -> float:
         if tightest is None or view.mask >> state.ids[tightest] & 1:
-            return confidence
-        p = state.stages.other(view, state.ids[tightest], 0.5)
+            return view.confidence
+        p = stage.other(view, state.ids[tightest])
         variance = (1.0 - share) / share * max(p * (1.0 - p), 0.003)
-        return confidence - state.ledger.doubt(tightest, variance, self._z)
+        return view.confidence - state.ledger.doubt(tightest, variance, self._z)
 
-    def best_next(self, state, view, confidence, rest) -> tuple[str | None, float]:
+    def best_next(self, state, stage, view, rest) -> tuple[str | None, float]:
         price = exp(state.ledger.price)
         best, most = None, -1.0
         for model in rest:
-            value = confidence + state.stages.gain(view, confidence, state.ids[model]) - price * self._cost(model)
+            value = view.confidence + stage.gain(view, state.ids[model]) - price * self._cost(model)
             if best is None or value > most:
                 best, most = model, value
         return best, most
@@ -108,10 +101,9 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
         share = self._share(state)
         if not selections and share >= 1.0:
             return Selection(query.available, 1.0)
-        view, _ = self.view(state, predictions)
-        confidence = state.stages.confidence(view)
-        model, value = self.best_next(state, view, confidence, rest)
-        if not view.mask or value > self.stop_value(state, view, confidence, self._tightest(state), share):
+        stage, view = self.view(state, predictions)
+        model, value = self.best_next(state, stage, view, rest)
+        if not view.mask or value > self.stop_value(state, stage, view, self._tightest(state), share):
             return Selection((model,), 1.0)
         if rng.random() < share:
             return Selection(tuple(rest), share)
@@ -125,8 +117,8 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
             return Answer(None)
         if any(m not in state.ids for m in predictions):
             state = self.with_models(state, [*state.ids, *predictions])
-        view, label = self.view(state, predictions)
-        return Answer(label, state.stages.confidence(view))
+        _, view = self.view(state, predictions)
+        return Answer(view.label, view.confidence)
 
     def observe(self, state: CascadeState, decision: Decision, losses: Losses) -> CascadeState:
         known = [m for m in sorted(losses) if m in state.ids]
@@ -138,46 +130,52 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
         said = {m: decision.predictions[m] for m in known if m in decision.predictions}
         chance: dict[str, float] = {}
         p = 1.0
+        prefixes = [[]]
         for s in decision.selections:
             p *= s.probability
+            prefixes.append(prefixes[-1] + [m for m in s.models if m in said])
             for m in s.models:
                 chance[m] = max(p, 1e-3)
         share, tightest = self._share(state), self._tightest(state)
-        price = exp(state.ledger.price)
         if decision.policy == "cascade":
             self._account(state, decision, said, right, chance, share, tightest)
         # stages
-        ids, stages = state.ids, state.stages
+        ids = state.ids
         models = sorted(said)
         n = len(models)
-        if n <= 5:
+        complete = all(m in said for m in decision.query.available if m in ids)
+        if complete and p >= 1.0:
+            state.due += share
+            if state.due >= 1.0:
+                state.due -= 1.0
+            else:
+                complete = False
+        if complete and n <= 5:
             subsets = [[m for i, m in enumerate(models) if b >> i & 1] for b in range(1 << n)]
         else:
-            subsets = [[]]
+            subsets = [sorted(s) for s in prefixes]
         views = {}
         for subset in subsets:
-            view, label = self.view(state, {m: said[m] for m in subset})
-            confidence = stages.confidence(view)
-            stop = self.stop_value(state, view, confidence, tightest, share)
+            stage, view = self.view(state, {m: said[m] for m in subset})
+            stop = self.stop_value(state, stage, view, tightest, share)
             rest = [m for m in decision.query.available if m not in subset and m in ids]
             value = stop if view.mask else 0.0
             if rest:
-                value = max(value, self.best_next(state, view, confidence, rest)[1])
-            views[view.mask] = (view, label, confidence, value, subset)
-        for view, label, confidence, _, subset in views.values():
-            weight = max([1.0 / chance.get(m, 1.0) for m in subset], default=1.0)
-            voters = [right[m] for m in subset if said[m].output == label]
+                value = max(value, self.best_next(state, stage, view, rest)[1])
+            views[view.mask] = (stage, view, value, subset)
+        for stage, view, _, subset in views.values():
+            voters = [right[m] for m in subset if said[m].output == view.label]
             if voters:
-                stages.learn_right(view, float(any(voters)), weight)
+                stage.learn_right(view, any(voters))
             for m in known:
                 if m in subset:
                     continue
-                w = max(weight, 1.0 / chance.get(m, 1.0))
-                stages.learn_other(view, ids[m], float(right[m]), w)
+                stage.learn_other(view, ids[m], right[m])
                 after = views.get(view.mask | 1 << ids[m])
                 if after:
-                    stages.learn_gain(view, confidence, ids[m], after[3], w)
-        state.pool.learn(said, right)
+                    stage.learn_gain(view, ids[m], after[2])
+            if subset:
+                stage.pool.learn({m: said[m] for m in subset}, right)
         state.seen += 1.0
         return state
 
@@ -193,8 +191,7 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
             return
         wrong = 1.0 - any(voters)
         before = {m: said[m] for s in decision.selections for m in s.models if s.probability >= 1.0 and m in said}
-        view, _ = self.view(state, before)
-        confidence = state.stages.confidence(view)
+        stage, view = self.view(state, before)
         expected = 0.0
         for m in state.ids:
             if m in before:
@@ -203,10 +200,10 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
                     expected = gap
                 miss = 1.0 - right[m]
             else:
-                p = state.stages.other(view, state.ids[m], 0.5)
+                p = stage.other(view, state.ids[m])
                 miss = 1.0 - p
                 if m == tightest:
-                    expected = p - confidence
+                    expected = p - view.confidence
                 if m in right and m in chance:
                     miss += (1.0 - right[m] - miss) / chance[m]
                 gap = wrong - miss
