@@ -41,10 +41,10 @@ class Ledger(Struct, array_like=True):
                 best, most = model, bound
         return best
 
-    def doubt(self, model: str, variance: float, z: float) -> float:
+    def doubt(self, model: str, z: float) -> float:
         """What it costs in errors not to know whether `model` was right."""
         account = self.accounts[model]
-        return z * variance / (2.0 * sqrt(account.variance + _AHEAD * account.lately + _SLACK))
+        return z / (2.0 * sqrt(account.variance + _AHEAD * account.lately + _SLACK))
 
     def enter(self, cost: float) -> None:
         """One more query, in place."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import exp, log
+from math import exp, log, sqrt
 from random import Random
 from statistics import NormalDist
 from typing import Annotated, ClassVar
@@ -39,7 +39,7 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
     epsilon: Annotated[float, Meta(ge=0, lt=1)] = 0.005
     delta: Annotated[float, Meta(gt=0, lt=1)] = 0.05
     budget: Annotated[float, Meta(gt=0)] | None = None
-    exploration: Annotated[float, Meta(gt=0, le=1)] = 0.02
+    exploration: Annotated[float, Meta(gt=0, le=1)] = 0.01
 
     def initial_state(self, models: Sequence[str]) -> CascadeState:
         return self.with_models(CascadeState(), models)
@@ -66,19 +66,28 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
     def _share(self, state: CascadeState) -> float:
         return min(1.0, max(self.exploration, _BEGIN / (state.seen + 1.0)))
 
+    def _mask(self, state, models):
+        return sum(1 << state.ids[m] for m in models)
+
     def view(self, state: CascadeState, said: Predictions) -> tuple[Stage, View]:
-        mask = 0
-        for model in said:
-            mask |= 1 << state.ids[model]
+        mask = self._mask(state, said)
         stage = state.stages.at(mask, tuple(said))
         return stage, stage.view(mask, said)
 
-    def stop_value(self, state, stage, view, tightest: str | None, share: float) -> float:
+    def shadow(self, state, stage, view, tightest: str | None, share: float) -> tuple[float, float, float]:
+        """The chance to ask the tightest at a stop, the variance that remains, what both cost."""
         if tightest is None or view.mask >> state.ids[tightest] & 1:
-            return view.confidence
+            return 0.0, 0.0, 0.0
         p = stage.other(view, state.ids[tightest])
-        variance = (1.0 - share) / share * max(p * (1.0 - p), 0.003)
-        return view.confidence - state.ledger.doubt(tightest, variance, self._z)
+        v = max(p * (1.0 - p), 0.003)
+        m = state.ledger.doubt(tightest, self._z)
+        cost = exp(state.ledger.price) * self._cost(tightest)
+        rho = min(1.0, max(share, sqrt(m * v / cost))) if cost > 0 else 1.0
+        rest = v * (1.0 - rho) / rho
+        return rho, rest, m * rest + cost * rho
+
+    def stop_value(self, state, stage, view, tightest: str | None, share: float) -> float:
+        return view.confidence - self.shadow(state, stage, view, tightest, share)[2]
 
     def best_next(self, state, stage, view, rest) -> tuple[str | None, float]:
         price = exp(state.ledger.price)
@@ -103,8 +112,18 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
             return Selection(query.available, 1.0)
         stage, view = self.view(state, predictions)
         model, value = self.best_next(state, stage, view, rest)
-        if not view.mask or value > self.stop_value(state, stage, view, self._tightest(state), share):
+        tightest = self._tightest(state)
+        if tightest in asked or tightest not in query.available:
+            tightest = None
+        rho, _, doubt = self.shadow(state, stage, view, tightest, share)
+        if not view.mask or value > view.confidence - doubt:
             return Selection((model,), 1.0)
+        if tightest is not None:
+            return Selection((tightest,), rho) if rng.random() < rho else None
+        drawn = 1.0
+        for s in selections:
+            drawn *= s.probability
+        share = min(1.0, share / drawn)
         if rng.random() < share:
             return Selection(tuple(rest), share)
         return None
@@ -150,20 +169,45 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
                 state.due -= 1.0
             else:
                 complete = False
-        if complete and n <= 5:
-            subsets = [[m for i, m in enumerate(models) if b >> i & 1] for b in range(1 << n)]
-        else:
-            subsets = [sorted(s) for s in prefixes]
-        views = {}
-        for subset in subsets:
+        price = exp(state.ledger.price)
+        allowed = None if complete else {self._mask(state, s) for s in prefixes}
+        memo = {}
+        names = {ids[m]: m for m in models}
+
+        def look(mask):
+            subset = [m for m in models if mask >> ids[m] & 1]
             stage, view = self.view(state, {m: said[m] for m in subset})
-            stop = self.stop_value(state, stage, view, tightest, share)
             rest = [m for m in decision.query.available if m not in subset and m in ids]
-            value = stop if view.mask else 0.0
-            if rest:
-                value = max(value, self.best_next(state, stage, view, rest)[1])
-            views[view.mask] = (stage, view, value, subset)
-        for stage, view, _, subset in views.values():
+            follow, value = self.best_next(state, stage, view, rest) if rest else (None, -1.0)
+            stop = self.stop_value(state, stage, view, tightest, share) if mask else -1.0
+            if stop >= value:
+                follow = None
+                value = stop
+            elif follow in said:
+                after = mask | 1 << ids[follow]
+                if allowed is None or after in allowed:
+                    value = roll(after) - price * self._cost(follow)
+            memo[mask] = (stage, view, value, subset, follow)
+            return value
+
+        def roll(mask):
+            return memo[mask][2] if mask in memo else look(mask)
+
+        if allowed is None:
+            mask = 0
+            while True:
+                for m in models:
+                    if not mask >> ids[m] & 1:
+                        roll(mask | 1 << ids[m])
+                roll(mask)
+                follow = memo[mask][4]
+                if follow is None or follow not in said:
+                    break
+                mask |= 1 << ids[follow]
+        else:
+            for mask in sorted(allowed):
+                roll(mask)
+        for stage, view, _, subset, _ in list(memo.values()):
             voters = [right[m] for m in subset if said[m].output == view.label]
             if voters:
                 stage.learn_right(view, any(voters))
@@ -171,7 +215,7 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
                 if m in subset:
                     continue
                 stage.learn_other(view, ids[m], right[m])
-                after = views.get(view.mask | 1 << ids[m])
+                after = memo.get(view.mask | 1 << ids[m])
                 if after:
                     stage.learn_gain(view, ids[m], after[2])
             if subset:
@@ -207,7 +251,10 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
                 if m in right and m in chance:
                     miss += (1.0 - right[m] - miss) / chance[m]
                 gap = wrong - miss
-                variance = (1.0 - share) / share * max(p * (1.0 - p), 0.003)
+                if m == tightest:
+                    variance = self.shadow(state, stage, view, m, share)[1]
+                else:
+                    variance = (1.0 - share) / share * max(p * (1.0 - p), 0.003)
             ledger.compare(m, gap, variance, miss)
         if tightest is not None:
             ledger.heed_accuracy(tightest, expected, self.epsilon, self._z)
