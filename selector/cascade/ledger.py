@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import sqrt
+from math import log, sqrt
 
 from msgspec import Struct
 
 _HORIZON = 20_000.0  # queries after which old ones fade
 _AHEAD = 1_000.0  # queries within which a debt is to be paid, at least
 _LATELY = 500.0
-_GAIN, _LEAST_ERROR = 0.05, 0.005
+_PLAN = 10_000.0
+_GAIN, _LEAST_ERROR = 0.02, 0.005
 _SLACK = 25.0
 _SPENDING = 0.02
 
@@ -32,11 +33,15 @@ class Ledger(Struct, array_like=True):
     spent: float = 0.0
     accounts: dict[str, Account] = {}
 
+    @property
+    def ahead(self) -> float:
+        return max(_PLAN - self.queries, self.queries / 3.0)
+
     def tightest(self, z: float) -> str | None:
         """The model to which the cascade may have lost most, with confidence z."""
         best, most = None, 0.0
         for model, account in self.accounts.items():
-            bound = account.gap + z * sqrt(account.variance + _AHEAD * account.lately)
+            bound = account.gap
             if best is None or bound > most:
                 best, most = model, bound
         return best
@@ -44,7 +49,7 @@ class Ledger(Struct, array_like=True):
     def doubt(self, model: str, z: float) -> float:
         """What it costs in errors not to know whether `model` was right."""
         account = self.accounts[model]
-        return z / (2.0 * sqrt(account.variance + _AHEAD * account.lately + _SLACK))
+        return z / (2.0 * sqrt(account.variance + self.ahead * account.lately + _SLACK))
 
     def enter(self, cost: float) -> None:
         """One more query, in place."""
@@ -65,14 +70,15 @@ class Ledger(Struct, array_like=True):
         account.wrong += wrong
         account.lately += (variance - account.lately) / min(self.queries, _LATELY)
 
-    def heed_accuracy(self, model: str, gap: float, epsilon: float, z: float) -> None:
+    def heed_accuracy(self, model: str, gap: float, epsilon: float, z: float, cost: float) -> None:
         """Move the price by the expected gap of one query to the tightest model."""
         account, n = self.accounts[model], self.queries
-        ahead = max(_AHEAD, n)
+        ahead = self.ahead
         doubt = z * sqrt(account.variance + ahead * account.lately)
         allowed = (epsilon * (n + ahead) - doubt - account.gap) / ahead
-        rate = _GAIN / max(account.wrong / n, _LEAST_ERROR)
-        self.price += max(-0.1, min(0.1, rate * (allowed - gap)))
+        error = max(account.wrong / n, _LEAST_ERROR)
+        price = self.price + max(-0.03, min(0.03, _GAIN / error * (allowed - gap)))
+        self.price = min(max(price, log(0.2 * error / cost)), log(2.0 / cost))
 
     def heed_budget(self, cost: float, budget: float) -> None:
         """Move the price by the cost of one query."""

@@ -42,6 +42,7 @@ class Stage(Struct, array_like=True):
     calibration: Calibration = field(default_factory=Calibration)
     right: Cells = field(default_factory=Cells)
     gains: dict[int, Cells] = {}
+    further: dict[int, Cells] = {}
     others: dict[int, Cells] = {}
 
     def view(self, mask: int, said: Mapping[str, Prediction]) -> View:
@@ -66,10 +67,15 @@ class Stage(Struct, array_like=True):
         part = _FIRST_GAIN if cells is None else cells.mean(view.keys, _FIRST_GAIN, 4.0)
         return part * max(1.0 - view.confidence, _DOUBT)
 
-    def other(self, view: View, model: int) -> float:
+    def expense(self, view: View, model: int) -> float:
+        """What is spent after asking `model`."""
+        cells = self.further.get(model)
+        return 0.0 if cells is None else max(0.0, cells.mean(view.keys, 0.0, 4.0)) * max(1.0 - view.confidence, _DOUBT)
+
+    def other(self, view: View, model: int, usual: float) -> float:
         """How likely `model` is right, which has not been asked."""
         cells = self.others.get(model)
-        return 0.5 if cells is None else min(max(cells.mean(view.keys, 0.5, 4.0), 0.0), 1.0)
+        return usual if cells is None else min(max(cells.mean(view.keys, usual, 4.0), 0.0), 1.0)
 
     def learn_right(self, view: View, right: bool) -> None:
         a = view.keys[2] // 64
@@ -77,9 +83,10 @@ class Stage(Struct, array_like=True):
         self.right.add((a * 64 + 63, view.keys[2]), right - p, max(p * (1.0 - p), 0.001), 300.0)
         self.calibration.add(view.claim, right)
 
-    def learn_gain(self, view: View, model: int, value: float) -> None:
-        cells = self.gains.setdefault(model, Cells())
-        cells.add(view.keys, value - view.confidence, max(1.0 - view.confidence, _DOUBT), _RECENT)
+    def learn_gain(self, view: View, model: int, value: float, further: float) -> None:
+        doubt = max(1.0 - view.confidence, _DOUBT)
+        self.gains.setdefault(model, Cells()).add(view.keys, value - view.confidence, doubt, _RECENT)
+        self.further.setdefault(model, Cells()).add(view.keys, further, doubt, _RECENT)
 
     def learn_other(self, view: View, model: int, right: bool) -> None:
         self.others.setdefault(model, Cells()).add(view.keys, float(right), 1.0, _MEMORY)

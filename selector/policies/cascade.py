@@ -18,7 +18,7 @@ from selector.policies.tally import Tally
 from selector.policy import LearnsFrom, Losses, Policy, Predictions, Selections
 
 _WRONG = 0.5
-_BEGIN = 50.0  # decisions on which all are asked
+_BEGIN = 100.0  # decisions on which all are asked
 
 
 class CascadeState(Struct, array_like=True):
@@ -53,7 +53,7 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
         ledger = Ledger(state.ledger.price, state.ledger.queries, state.ledger.spent,
                         {m: state.ledger.accounts.get(m) or Account() for m in tally.models})
         if not state.ids and tally.models:
-            ledger.price = log(0.05 / max(self._cost(m) for m in tally.models))
+            ledger.price = log(0.05 * len(ids) / sum(self._cost(m) for m in tally.models))
         return CascadeState(tally, ids, state.stages, ledger, state.seen, state.due)
 
     def _cost(self, model: str) -> float:
@@ -64,7 +64,7 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
         return NormalDist().inv_cdf(1.0 - self.delta)
 
     def _share(self, state: CascadeState) -> float:
-        return min(1.0, max(self.exploration, _BEGIN / (state.seen + 1.0)))
+        return min(1.0, max(self.exploration, (_BEGIN / (state.seen + 1.0)) ** 2))
 
     def _mask(self, state, models):
         return sum(1 << state.ids[m] for m in models)
@@ -74,29 +74,35 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
         stage = state.stages.at(mask, tuple(said))
         return stage, stage.view(mask, said)
 
-    def shadow(self, state, stage, view, tightest: str | None, share: float) -> tuple[float, float, float]:
-        """The chance to ask the tightest at a stop, the variance that remains, what both cost."""
+    def _usual(self, state, model):
+        i = state.tally.models.index(model)
+        return 1.0 - (state.tally.losses[i] + 1.0) / (state.tally.counts[i] + 2.0)
+
+    def shadow(self, state, stage, view, tightest: str | None, share: float) -> tuple[float, float, float, float]:
+        """The chance to ask the tightest at a stop, the variance that remains, what it is worth, the expense."""
         if tightest is None or view.mask >> state.ids[tightest] & 1:
-            return 0.0, 0.0, 0.0
-        p = stage.other(view, state.ids[tightest])
+            return 0.0, 0.0, 0.0, 0.0
+        p = stage.other(view, state.ids[tightest], self._usual(state, tightest))
         v = max(p * (1.0 - p), 0.003)
         m = state.ledger.doubt(tightest, self._z)
-        cost = exp(state.ledger.price) * self._cost(tightest)
-        rho = min(1.0, max(share, sqrt(m * v / cost))) if cost > 0 else 1.0
+        cost = self._cost(tightest)
+        priced = exp(state.ledger.price) * cost
+        rho = min(1.0, max(share, sqrt(m * v / priced))) if priced > 0 else 1.0
         rest = v * (1.0 - rho) / rho
-        return rho, rest, m * rest + cost * rho
+        return rho, rest, m * rest, cost * rho
 
-    def stop_value(self, state, stage, view, tightest: str | None, share: float) -> float:
-        return view.confidence - self.shadow(state, stage, view, tightest, share)[2]
-
-    def best_next(self, state, stage, view, rest) -> tuple[str | None, float]:
+    def best_next(self, state, stage, view, rest) -> tuple[str | None, float, float, float]:
+        """Model, its value net of cost, accuracy and cost of it."""
         price = exp(state.ledger.price)
-        best, most = None, -1.0
+        best = (None, -1e9, 0.0, 0.0)
         for model in rest:
-            value = view.confidence + stage.gain(view, state.ids[model]) - price * self._cost(model)
-            if best is None or value > most:
-                best, most = model, value
-        return best, most
+            i = state.ids[model]
+            accuracy = view.confidence + stage.gain(view, i)
+            cost = self._cost(model) + stage.expense(view, i)
+            value = accuracy - price * cost
+            if value > best[1]:
+                best = (model, value, accuracy, cost)
+        return best
 
     def select(
         self, state: CascadeState, query: Query, selections: Selections, predictions: Predictions, rng: Random
@@ -111,12 +117,12 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
         if not selections and share >= 1.0:
             return Selection(query.available, 1.0)
         stage, view = self.view(state, predictions)
-        model, value = self.best_next(state, stage, view, rest)
+        model, value, _, _ = self.best_next(state, stage, view, rest)
         tightest = self._tightest(state)
         if tightest in asked or tightest not in query.available:
             tightest = None
-        rho, _, doubt = self.shadow(state, stage, view, tightest, share)
-        if not view.mask or value > view.confidence - doubt:
+        rho, _, doubt, expense = self.shadow(state, stage, view, tightest, share)
+        if not view.mask or value > view.confidence - doubt - exp(state.ledger.price) * expense:
             return Selection((model,), 1.0)
         if tightest is not None:
             return Selection((tightest,), rho) if rng.random() < rho else None
@@ -178,17 +184,17 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
             subset = [m for m in models if mask >> ids[m] & 1]
             stage, view = self.view(state, {m: said[m] for m in subset})
             rest = [m for m in decision.query.available if m not in subset and m in ids]
-            follow, value = self.best_next(state, stage, view, rest) if rest else (None, -1.0)
-            stop = self.stop_value(state, stage, view, tightest, share) if mask else -1.0
-            if stop >= value:
-                follow = None
-                value = stop
+            follow, value, accuracy, cost = self.best_next(state, stage, view, rest) if rest else (None, -1e9, 0.0, 0.0)
+            _, _, doubt, expense = self.shadow(state, stage, view, tightest, share)
+            if mask and view.confidence - doubt - price * expense >= value:
+                follow, accuracy, cost = None, view.confidence - doubt, expense
             elif follow in said:
                 after = mask | 1 << ids[follow]
                 if allowed is None or after in allowed:
-                    value = roll(after) - price * self._cost(follow)
-            memo[mask] = (stage, view, value, subset, follow)
-            return value
+                    accuracy, cost = roll(after)
+                    cost += self._cost(follow)
+            memo[mask] = (stage, view, (accuracy, cost), subset, follow)
+            return accuracy, cost
 
         def roll(mask):
             return memo[mask][2] if mask in memo else look(mask)
@@ -217,7 +223,7 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
                 stage.learn_other(view, ids[m], right[m])
                 after = memo.get(view.mask | 1 << ids[m])
                 if after:
-                    stage.learn_gain(view, ids[m], after[2])
+                    stage.learn_gain(view, ids[m], *after[2])
             if subset:
                 stage.pool.learn({m: said[m] for m in subset}, right)
         state.seen += 1.0
@@ -244,7 +250,7 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
                     expected = gap
                 miss = 1.0 - right[m]
             else:
-                p = stage.other(view, state.ids[m])
+                p = stage.other(view, state.ids[m], self._usual(state, m))
                 miss = 1.0 - p
                 if m == tightest:
                     expected = p - view.confidence
@@ -256,8 +262,8 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
                 else:
                     variance = (1.0 - share) / share * max(p * (1.0 - p), 0.003)
             ledger.compare(m, gap, variance, miss)
-        if tightest is not None:
-            ledger.heed_accuracy(tightest, expected, self.epsilon, self._z)
+        if tightest is not None and state.seen > _BEGIN:
+            ledger.heed_accuracy(tightest, expected, self.epsilon, self._z, self._cost(tightest))
 
     def blend(self, population: CascadeState, own: CascadeState) -> CascadeState:
         return population
