@@ -12,7 +12,7 @@ _AHEAD = 1_000.0  # queries within which a debt is to be paid, at least
 _LATELY = 500.0
 _PLAN = 10_000.0
 _GAIN, _LEAST_ERROR = 0.02, 0.005
-_SLACK = 25.0
+_SLACK = 1000.0
 _SPENDING = 0.02
 
 
@@ -41,7 +41,7 @@ class Ledger(Struct, array_like=True):
         """The model to which the cascade may have lost most, with confidence z."""
         best, most = None, 0.0
         for model, account in self.accounts.items():
-            bound = account.gap
+            bound = account.gap - z * sqrt(account.variance)
             if best is None or bound > most:
                 best, most = model, bound
         return best
@@ -77,8 +77,9 @@ class Ledger(Struct, array_like=True):
         doubt = z * sqrt(account.variance + ahead * account.lately)
         allowed = (epsilon * (n + ahead) - doubt - account.gap) / ahead
         error = max(account.wrong / n, _LEAST_ERROR)
-        price = self.price + max(-0.03, min(0.03, _GAIN / error * (allowed - gap)))
-        self.price = min(max(price, log(0.2 * error / cost)), log(2.0 / cost))
+        pace = min(1.0, n / 2000.0)
+        price = self.price + pace * max(-0.03, min(0.03, _GAIN / error * (allowed - gap)))
+        self.price = min(max(price, log(min(0.02, 0.2 * error) / cost)), log(1.0 / cost))
 
     def heed_budget(self, cost: float, budget: float) -> None:
         """Move the price by the cost of one query."""

@@ -42,6 +42,7 @@ class Stage(Struct, array_like=True):
     calibration: Calibration = field(default_factory=Calibration)
     right: Cells = field(default_factory=Cells)
     gains: dict[int, Cells] = {}
+    stops: dict[int, Cells] = {}
     further: dict[int, Cells] = {}
     others: dict[int, Cells] = {}
 
@@ -61,21 +62,22 @@ class Stage(Struct, array_like=True):
         confidence = 1.0 / (1.0 + exp(-(x + max(-3.0, min(3.0, shift)))))
         return View(mask, label, best, calibrated, confidence, keys)
 
-    def gain(self, view: View, model: int) -> float:
-        """What asking `model` adds to the value."""
-        cells = self.gains.get(model)
-        part = _FIRST_GAIN if cells is None else cells.mean(view.keys, _FIRST_GAIN, 4.0)
-        return part * max(1.0 - view.confidence, _DOUBT)
+    def prospects(self, view: View, model: int) -> tuple[float, float, float]:
+        """After asking `model`: accuracy when it stops there; accuracy if it goes on as it has of late, at what cost."""
+        doubt = max(1.0 - view.confidence, _DOUBT)
+        cells = self.stops.get(model)
+        if cells is None:
+            return view.confidence + _FIRST_GAIN * doubt, view.confidence, 0.0
+        stop = cells.mean(view.keys, _FIRST_GAIN, 4.0)
+        on = self.gains[model].mean(view.keys, _FIRST_GAIN, 4.0)
+        cost = max(0.0, self.further[model].mean(view.keys, 0.0, 4.0))
+        return view.confidence + stop * doubt, view.confidence + on * doubt, cost * doubt
 
-    def expense(self, view: View, model: int) -> float:
-        """What is spent after asking `model`."""
-        cells = self.further.get(model)
-        return 0.0 if cells is None else max(0.0, cells.mean(view.keys, 0.0, 4.0)) * max(1.0 - view.confidence, _DOUBT)
-
-    def other(self, view: View, model: int, usual: float) -> float:
-        """How likely `model` is right, which has not been asked."""
+    def other(self, view: View, model: int, usual: float, right: bool) -> float:
+        """How likely `model` is right, which has not been asked, if the answer here is."""
         cells = self.others.get(model)
-        return usual if cells is None else min(max(cells.mean(view.keys, usual, 4.0), 0.0), 1.0)
+        keys = [key * 2 + right for key in view.keys]
+        return usual if cells is None else min(max(cells.mean(keys, usual, 4.0), 0.0), 1.0)
 
     def learn_right(self, view: View, right: bool) -> None:
         a = view.keys[2] // 64
@@ -83,13 +85,15 @@ class Stage(Struct, array_like=True):
         self.right.add((a * 64 + 63, view.keys[2]), right - p, max(p * (1.0 - p), 0.001), 300.0)
         self.calibration.add(view.claim, right)
 
-    def learn_gain(self, view: View, model: int, value: float, further: float) -> None:
+    def learn_gain(self, view: View, model: int, stop: float, value: float, further: float) -> None:
         doubt = max(1.0 - view.confidence, _DOUBT)
+        self.stops.setdefault(model, Cells()).add(view.keys, stop - view.confidence, doubt, _RECENT)
         self.gains.setdefault(model, Cells()).add(view.keys, value - view.confidence, doubt, _RECENT)
         self.further.setdefault(model, Cells()).add(view.keys, further, doubt, _RECENT)
 
-    def learn_other(self, view: View, model: int, right: bool) -> None:
-        self.others.setdefault(model, Cells()).add(view.keys, float(right), 1.0, _MEMORY)
+    def learn_other(self, view: View, model: int, right: bool, other: bool) -> None:
+        keys = [key * 2 + right for key in view.keys]
+        self.others.setdefault(model, Cells()).add(keys, float(other), 1.0, _MEMORY)
 
 
 class Stages(Struct, array_like=True):

@@ -78,12 +78,18 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
         i = state.tally.models.index(model)
         return 1.0 - (state.tally.losses[i] + 1.0) / (state.tally.counts[i] + 2.0)
 
+    def _variance(self, state, stage, view, model):
+        """Of whether `model` is right, once it is known whether the answer is."""
+        i, usual = state.ids[model], self._usual(state, model)
+        p, q = stage.other(view, i, usual, True), stage.other(view, i, usual, False)
+        c = view.confidence
+        return max(c * p * (1.0 - p) + (1.0 - c) * q * (1.0 - q), 0.003)
+
     def shadow(self, state, stage, view, tightest: str | None, share: float) -> tuple[float, float, float, float]:
         """The chance to ask the tightest at a stop, the variance that remains, what it is worth, the expense."""
         if tightest is None or view.mask >> state.ids[tightest] & 1:
             return 0.0, 0.0, 0.0, 0.0
-        p = stage.other(view, state.ids[tightest], self._usual(state, tightest))
-        v = max(p * (1.0 - p), 0.003)
+        v = self._variance(state, stage, view, tightest)
         m = state.ledger.doubt(tightest, self._z)
         cost = self._cost(tightest)
         priced = exp(state.ledger.price) * cost
@@ -97,9 +103,12 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
         best = (None, -1e9, 0.0, 0.0)
         for model in rest:
             i = state.ids[model]
-            accuracy = view.confidence + stage.gain(view, i)
-            cost = self._cost(model) + stage.expense(view, i)
-            value = accuracy - price * cost
+            stop, accuracy, further = stage.prospects(view, i)
+            cost = self._cost(model)
+            value = accuracy - price * (cost + further)
+            if stop - price * cost > value:
+                value, accuracy, further = stop - price * cost, stop, 0.0
+            cost += further
             if value > best[1]:
                 best = (model, value, accuracy, cost)
         return best
@@ -220,10 +229,11 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
             for m in known:
                 if m in subset:
                     continue
-                stage.learn_other(view, ids[m], right[m])
+                if voters or not subset:
+                    stage.learn_other(view, ids[m], any(voters), right[m])
                 after = memo.get(view.mask | 1 << ids[m])
                 if after:
-                    stage.learn_gain(view, ids[m], *after[2])
+                    stage.learn_gain(view, ids[m], after[1].confidence, *after[2])
             if subset:
                 stage.pool.learn({m: said[m] for m in subset}, right)
         state.seen += 1.0
@@ -242,6 +252,7 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
         wrong = 1.0 - any(voters)
         before = {m: said[m] for s in decision.selections for m in s.models if s.probability >= 1.0 and m in said}
         stage, view = self.view(state, before)
+        correct = any(right[m] for m in before if before[m].output == view.label)
         expected = 0.0
         for m in state.ids:
             if m in before:
@@ -250,19 +261,21 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
                     expected = gap
                 miss = 1.0 - right[m]
             else:
-                p = stage.other(view, state.ids[m], self._usual(state, m))
+                p = stage.other(view, state.ids[m], self._usual(state, m), correct)
                 miss = 1.0 - p
                 if m == tightest:
-                    expected = p - view.confidence
+                    i, usual = state.ids[m], self._usual(state, m)
+                    c = view.confidence
+                    expected = c * stage.other(view, i, usual, True) + (1.0 - c) * stage.other(view, i, usual, False) - c
                 if m in right and m in chance:
                     miss += (1.0 - right[m] - miss) / chance[m]
                 gap = wrong - miss
-                if m == tightest:
-                    variance = self.shadow(state, stage, view, m, share)[1]
-                else:
-                    variance = (1.0 - share) / share * max(p * (1.0 - p), 0.003)
+                v = self._variance(state, stage, view, m)
+                variance = self.shadow(state, stage, view, m, share)[1] if m == tightest else (1.0 - share) / share * v
             ledger.compare(m, gap, variance, miss)
-        if tightest is not None and state.seen > _BEGIN:
+        if tightest is not None and state.seen <= _BEGIN:
+            ledger.price = log(0.1 / self._cost(tightest))
+        elif tightest is not None:
             ledger.heed_accuracy(tightest, expected, self.epsilon, self._z, self._cost(tightest))
 
     def blend(self, population: CascadeState, own: CascadeState) -> CascadeState:
