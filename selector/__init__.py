@@ -3,6 +3,7 @@
 from selector.policies import (
     UCB1,
     AnyPolicy,
+    Cascade,
     Ensemble,
     EpsilonGreedy,
     Exp3,
@@ -17,6 +18,7 @@ from selector.policies import (
 __all__ = [
     "UCB1",
     "AnyPolicy",
+    "Cascade",
     "Ensemble",
     "EpsilonGreedy",
     "Exp3",

@@ -10,7 +10,7 @@ _CELLS = 1024  # remembered at most
 
 
 class Cells(Struct, array_like=True):
-    """By key: [sum of targets, sum of their denominators], whose ratio is the cell's mean; old ones fade."""
+    """By key: [sum of targets, sum of their denominators], whose ratio is the cell's mean."""
 
     cells: dict[int, list[float]] = {}
 
@@ -24,7 +24,7 @@ class Cells(Struct, array_like=True):
         return found
 
     def add(self, keys: Sequence[int], target: float, denominator: float, memory: float) -> None:
-        """Count one target in each of the keys' cells, in place."""
+        """Count one target in the cell of each key, in place; beyond `memory`, in denominators, old ones fade."""
         for key in keys:
             cell = self.cells.get(key)
             if cell is None:
@@ -33,7 +33,6 @@ class Cells(Struct, array_like=True):
                 cell = self.cells[key] = [0.0, 0.0]
             elif cell[1] > memory:
                 keep = 1.0 - denominator / memory
-                cell[0] *= keep
-                cell[1] *= keep
+                cell[:] = [keep * cell[0], keep * cell[1]]
             cell[0] += target
             cell[1] += denominator

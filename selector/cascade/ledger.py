@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from math import log, sqrt
+from collections.abc import Mapping, Sequence
+from math import exp, log, sqrt
 
 from msgspec import Struct
 
-_HORIZON = 20_000.0  # queries after which old ones fade
-_AHEAD = 1_000.0  # queries within which a debt is to be paid, at least
+_MEMORY = 20_000.0  # queries after which old ones fade
+_PLAN = 10_000.0  # queries over which a beginning's debts are spread
 _LATELY = 500.0
-_PLAN = 10_000.0
-_GAIN, _LEAST_ERROR = 0.02, 0.005
-_SLACK = 1000.0
-_SPENDING = 0.02
+_RATE, _SPENDING, _STEP = 0.02, 0.02, 0.03
+_SETTLED = 2000.0  # queries until the price may move at full rate
+_LEAST_ERROR = 0.005
+_SLACK = 1000.0  # variance below which more certainty is worth no more
+_FIRST, _LEAST, _MOST = 0.1, 0.02, 1.0  # accuracy that asking the reference must buy
 
 
 class Account(Struct, array_like=True):
-    """Errors of the cascade less those of one model: the estimated sum, its variance, and that of a query of late."""
+    """Errors of the cascade less those of one model: estimated sum, its variance, a query's variance of late.
+
+    `wrong` is the estimated sum of that model's errors.
+    """
 
     gap: float = 0.0
     variance: float = 0.0
@@ -26,67 +30,84 @@ class Account(Struct, array_like=True):
 
 
 class Ledger(Struct, array_like=True):
-    """`price` is the logarithm of the accuracy that one unit of cost must buy."""
+    """`price` is the logarithm of the accuracy that one unit of cost must buy.
+
+    Errors of a model that is not asked are estimated by augmented inverse propensity weighting: what is expected of
+    it, corrected where it was asked by chance. Sums are over 20,000 queries at most.
+
+    Robins, Rotnitzky, Zhao: Estimation of regression coefficients when some regressors are not always observed (1994).
+    """
 
     price: float = 0.0
     queries: float = 0.0
     spent: float = 0.0
     accounts: dict[str, Account] = {}
 
+    def with_models(self, models: Sequence[str], cost: float) -> Ledger:
+        """Of these models. `cost` is the dearest's, from which the first price follows."""
+        accounts = {model: self.accounts.get(model) or Account() for model in models}
+        price = self.price if self.accounts else log(_FIRST / max(cost, 1e-9))
+        return Ledger(price, self.queries, self.spent, accounts)
+
     @property
-    def ahead(self) -> float:
-        return max(_PLAN - self.queries, self.queries / 3.0)
+    def rate(self) -> float:
+        """The accuracy that one unit of cost must buy."""
+        return exp(self.price)
 
-    def tightest(self, z: float) -> str | None:
-        """The model to which the cascade may have lost most, with confidence z."""
-        best, most = None, 0.0
-        for model, account in self.accounts.items():
-            bound = account.gap - z * sqrt(account.variance)
-            if best is None or bound > most:
-                best, most = model, bound
-        return best
+    def reference(self, z: float) -> str | None:
+        """The best model, as far as that is known: the one to which most has been lost, with confidence `z`."""
+        bounds = {model: account.gap - z * sqrt(account.variance) for model, account in self.accounts.items()}
+        return max(bounds, key=bounds.__getitem__) if bounds else None
 
-    def doubt(self, model: str, z: float) -> float:
-        """What it costs in errors not to know whether `model` was right."""
+    def worth(self, model: str, z: float) -> float:
+        """Errors that one unit of variance of the gap to `model` is worth: the slope of z times its deviation."""
         account = self.accounts[model]
-        return z / (2.0 * sqrt(account.variance + self.ahead * account.lately + _SLACK))
+        return z / (2.0 * sqrt(account.variance + self._ahead * account.lately + _SLACK))
 
     def enter(self, cost: float) -> None:
         """One more query, in place."""
-        keep = 1.0 - 1.0 / _HORIZON if self.queries >= _HORIZON else 1.0
-        self.queries = keep * self.queries + 1.0
-        self.spent = keep * self.spent + cost
-        if keep < 1.0:
+        if self.queries >= _MEMORY:
+            keep = 1.0 - 1.0 / _MEMORY
+            self.queries, self.spent = keep * self.queries, keep * self.spent
             for account in self.accounts.values():
-                account.gap *= keep
-                account.variance *= keep
+                account.gap, account.variance = keep * account.gap, keep * account.variance
                 account.wrong *= keep
+        self.queries += 1.0
+        self.spent += cost
 
-    def compare(self, model: str, gap: float, variance: float, wrong: float) -> None:
-        """The errors of the cascade less those of a model, as estimated for one query."""
+    def compare(self, model: str, wrong: float, gap: float, variance: float) -> None:
+        """One query's estimated error of a model, and the cascade's less that, in place."""
         account = self.accounts[model]
         account.gap += gap
         account.variance += variance
         account.wrong += wrong
         account.lately += (variance - account.lately) / min(self.queries, _LATELY)
 
+    def begin(self, cost: float) -> None:
+        """The price while all are asked; `cost` is the reference's."""
+        self.price = log(_FIRST / max(cost, 1e-9))
+
     def heed_accuracy(self, model: str, gap: float, epsilon: float, z: float, cost: float) -> None:
-        """Move the price by the expected gap of one query to the tightest model."""
-        account, n = self.accounts[model], self.queries
-        ahead = self.ahead
-        doubt = z * sqrt(account.variance + ahead * account.lately)
-        allowed = (epsilon * (n + ahead) - doubt - account.gap) / ahead
+        """Move the price by one query's expected gap to the reference, in place.
+
+        So that, when the queries ahead are done, gap plus z deviations will be `epsilon` of all queries.
+        """
+        account, n, ahead = self.accounts[model], self.queries, self._ahead
+        deviation = sqrt(account.variance + ahead * account.lately)
+        allowed = (epsilon * (n + ahead) - z * deviation - account.gap) / ahead
         error = max(account.wrong / n, _LEAST_ERROR)
-        pace = min(1.0, n / 2000.0)
-        price = self.price + pace * max(-0.03, min(0.03, _GAIN / error * (allowed - gap)))
-        self.price = min(max(price, log(min(0.02, 0.2 * error) / cost)), log(1.0 / cost))
+        step = max(-_STEP, min(_STEP, _RATE / error * (allowed - gap)))
+        price = self.price + min(1.0, n / _SETTLED) * step
+        cost = max(cost, 1e-9)
+        self.price = min(max(price, log(min(_LEAST, 0.2 * error) / cost)), log(_MOST / cost))
 
-    def heed_budget(self, cost: float, budget: float) -> None:
-        """Move the price by the cost of one query."""
-        ahead = max(_AHEAD, self.queries)
-        allowed = budget - (self.spent - budget * self.queries) / ahead
-        self.price += _SPENDING * max(-5.0, min(5.0, (cost - allowed) / budget))
+    def heed_budget(self, cost: float, budget: float, models: Mapping[str, float]) -> None:
+        """Move the price by the cost of one query, in place; overspending is to be made good in the queries ahead."""
+        allowed = budget - (self.spent - budget * self.queries) / max(1000.0, self.queries)
+        price = self.price + _SPENDING * max(-5.0, min(5.0, (cost - allowed) / budget))
+        dearest = max([*models.values(), 1e-9])
+        self.price = min(max(price, log(1e-4 / dearest)), log(100.0 / dearest))
 
-
-def cost_of(models: Mapping[str, float]) -> float:
-    return sum(models.values())
+    @property
+    def _ahead(self) -> float:
+        return max(_PLAN - self.queries, self.queries / 3.0)

@@ -1,5 +1,6 @@
 """All policies, by name."""
 
+from selector.policies.cascade import Cascade
 from selector.policies.ensemble import Ensemble
 from selector.policies.epsilon_greedy import EpsilonGreedy
 from selector.policies.exp3 import Exp3
@@ -11,11 +12,14 @@ from selector.policies.track_and_stop import TrackAndStop
 from selector.policies.ucb1 import UCB1
 from selector.policies.vowpal import Vowpal
 
-AnyPolicy = Static | EpsilonGreedy | UCB1 | Thompson | TrackAndStop | Exp3 | Exp4 | MajorityVote | Ensemble | Vowpal
+AnyPolicy = (
+    Static | EpsilonGreedy | UCB1 | Thompson | TrackAndStop | Exp3 | Exp4 | MajorityVote | Ensemble | Cascade | Vowpal
+)
 
 __all__ = [
     "UCB1",
     "AnyPolicy",
+    "Cascade",
     "Ensemble",
     "EpsilonGreedy",
     "Exp3",
