@@ -20,7 +20,7 @@ _FREE = 0.01  # of another's cost
 
 
 class Way(Struct, frozen=True):
-    """Asking `model` next (None: stopping): the accuracy to be reached, the cost of all that is still asked, the net."""
+    """Asking `model` next (None: stopping): the accuracy to be reached, the cost of what is still asked, the net."""
 
     model: str | None
     accuracy: float

@@ -53,7 +53,7 @@ class Rehearsal:
             for model in self._said:
                 self._place(mask | 1 << self._plan.ids[model])
             after = self._place(mask).after
-            if after not in self._said:
+            if after is None or after not in self._said:
                 return
             mask |= 1 << self._plan.ids[after]
 
@@ -95,7 +95,7 @@ class Rehearsal:
         if rest:
             way = max(way, plan.best(stage, view, rest), key=lambda way: way.net)
         accuracy, cost = way.accuracy, way.cost
-        if way.model in self._said:
+        if way.model is not None and way.model in self._said:
             after = mask | 1 << plan.ids[way.model]
             if self._within is None or after in self._within:
                 then = self._place(after)

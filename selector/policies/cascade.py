@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from random import Random
 from statistics import NormalDist
 from typing import Annotated, ClassVar
@@ -48,32 +49,33 @@ class CascadeState(Struct, array_like=True):
 class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
     """Asks one model after the other, each chosen by what it is likely to add for its cost, until it is sure enough.
 
-    `costs` are those of models, in any unit, for what their predictions do not report; 1 where nothing is known. Without
-    a `budget` it spends the least by which its errors exceed the best model's by no more than `epsilon`, as a share
-    of all queries so far, with confidence 1 - `delta` at any one moment; with a `budget` it answers best at that mean
-    cost. The first `beginning` decisions ask all models, and a share of those it would stop at, decreasing
-    to `exploration`, still does; the model that it is compared with is asked by chance as often as certainty is worth.
+        `costs` are those of models, in any unit, for what their predictions do not report; 1 where nothing is known.
+        Without a `budget` it spends the least by which its errors exceed the best model's by no more than `epsilon`, as a share
+        of all queries so far, with confidence 1 - `delta` at any one moment; with a `budget` it answers best at that mean
+        cost. The first `beginning` decisions ask all models, and a share of those it would stop at, decreasing
+        to `exploration`, still does; the model that it is compared with is asked by chance as often as certainty is worth.
 
-    For each set of models that have answered a pool answers, with confidence calibrated by label as well; what one more
-    model adds is learned by bins of confidence and label. After every answer the choice is made anew. All with a loss
-    below one half count as right, in regression too, where one model's answer is given.
+        For each set of models that have answered a pool answers, with confidence calibrated by label as well; what one more
+        model adds is learned by bins of confidence and label. After every answer the choice is made anew. All with a loss
+        below one half count as right, in regression too, where one model's answer is given.
 
-    Dekoninck, Baader, Vechev: A unified approach to routing and cascading for LLMs (2024); Chen, Zaharia, Zou: FrugalML
-    (NeurIPS 2020); Wang et al.: IDK cascades (UAI 2018).
+        Dekoninck, Baader, Vechev: A unified approach to routing and cascading for LLMs (2024); Chen, Zaharia, Zou: FrugalML
+        (NeurIPS 2020); Wang et al.: IDK cascades (UAI 2018).
 
-    >>> from random import Random
-    >>> from selector.decisions import Query
-    >>> policy = Cascade(costs={"resnet": 1.0, "squeezenet": 0.05})
-    >>> query = Query(id=1, available=("resnet", "squeezenet"))
-    >>> policy.select(policy.initial_state(query.available), query, [], {}, Random(1))
-    Selection(models=('resnet', 'squeezenet'), probability=1.0)
+        >>> from math import prod
+    from random import Random
+        >>> from selector.decisions import Query
+        >>> policy = Cascade(costs={"resnet": 1.0, "squeezenet": 0.05})
+        >>> query = Query(id=1, available=("resnet", "squeezenet"))
+        >>> policy.select(policy.initial_state(query.available), query, [], {}, Random(1))
+        Selection(models=('resnet', 'squeezenet'), probability=1.0)
     """
 
     state_type: ClassVar[type] = CascadeState
     learns_from: ClassVar[LearnsFrom] = "labels"
     per_user: ClassVar[bool] = False
 
-    costs: dict[str, Cost] = {}
+    costs: Mapping[str, Cost] = {}
     epsilon: Annotated[float, Meta(ge=0, lt=1)] = 0.005
     delta: Share = 0.05
     budget: Annotated[float, Meta(gt=0)] | None = None
@@ -112,13 +114,11 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
         way, stop = plan.best(stage, view, rest), plan.stop(stage, view)
         if way.model is not None and way.net > stop.net:
             return Selection((way.model,), 1.0)
-        more, chance = (plan.reference,), plan.shadow(stage, view)[0]
-        if plan.reference is None:
-            drawn = 1.0
-            for selection in selections:
-                drawn *= selection.probability
-            more, chance = tuple(rest), min(1.0, plan.share / drawn)
-        return Selection(more, chance) if rng.random() < chance else None
+        if plan.reference is not None:
+            chance = plan.shadow(stage, view)[0]
+            return Selection((plan.reference,), chance) if rng.random() < chance else None
+        chance = min(1.0, plan.share / prod([selection.probability for selection in selections]))
+        return Selection(tuple(rest), chance) if rng.random() < chance else None
 
     def combine(self, state: CascadeState, query: Query, selections: Selections, predictions: Predictions) -> Answer:
         if not predictions:
@@ -210,7 +210,7 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
         correct = any(met.right[model] for model, said in certain.items() if said.output == view.label)
         for model, i in plan.ids.items():
             if model in certain:
-                miss = gap = 1.0 - met.right[model]
+                miss = 1.0 - met.right[model]
                 gap, variance = wrong - miss, 0.0
                 expected = gap
             else:
