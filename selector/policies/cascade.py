@@ -49,26 +49,25 @@ class CascadeState(Struct, array_like=True):
 class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
     """Asks one model after the other, each chosen by what it is likely to add for its cost, until it is sure enough.
 
-        `costs` are those of models, in any unit, for what their predictions do not report; 1 where nothing is known.
-        Without a `budget` it spends the least by which its errors exceed the best model's by no more than `epsilon`, as a share
-        of all queries so far, with confidence 1 - `delta` at any one moment; with a `budget` it answers best at that mean
-        cost. The first `beginning` decisions ask all models, and a share of those it would stop at, decreasing
-        to `exploration`, still does; the model that it is compared with is asked by chance as often as certainty is worth.
+    `costs` are those of models, in any unit, for what their predictions do not report; 1 where nothing is known.
+    Without a `budget` it spends the least by which its errors exceed the best model's by no more than `epsilon`, as a
+    share of all queries so far, with confidence 1 - `delta` at any one moment; with a `budget` it answers best at that
+    mean cost. The first `beginning` decisions ask all models, and a share of those at which it would stop, decreasing
+    to `exploration`, still does; the model that it is compared with is asked by chance as often as certainty is worth.
 
-        For each set of models that have answered a pool answers, with confidence calibrated by label as well; what one more
-        model adds is learned by bins of confidence and label. After every answer the choice is made anew. All with a loss
-        below one half count as right, in regression too, where one model's answer is given.
+    For each set of models that have answered a pool answers, with confidence calibrated by label as well; what one
+    more model adds is learned by bins of confidence and label. After every answer the choice is made anew. Losses
+    below one half count as right, in regression too, where one model's answer is given.
 
-        Dekoninck, Baader, Vechev: A unified approach to routing and cascading for LLMs (2024); Chen, Zaharia, Zou: FrugalML
-        (NeurIPS 2020); Wang et al.: IDK cascades (UAI 2018).
+    Dekoninck, Baader, Vechev: A unified approach to routing and cascading for LLMs (2024); Chen, Zaharia, Zou:
+    FrugalML (NeurIPS 2020); Wang et al.: IDK cascades (UAI 2018).
 
-        >>> from math import prod
-    from random import Random
-        >>> from selector.decisions import Query
-        >>> policy = Cascade(costs={"resnet": 1.0, "squeezenet": 0.05})
-        >>> query = Query(id=1, available=("resnet", "squeezenet"))
-        >>> policy.select(policy.initial_state(query.available), query, [], {}, Random(1))
-        Selection(models=('resnet', 'squeezenet'), probability=1.0)
+    >>> from random import Random
+    >>> from selector.decisions import Query
+    >>> policy = Cascade(costs={"resnet": 1.0, "squeezenet": 0.05})
+    >>> query = Query(id=1, available=("resnet", "squeezenet"))
+    >>> policy.select(policy.initial_state(query.available), query, [], {}, Random(1))
+    Selection(models=('resnet', 'squeezenet'), probability=1.0)
     """
 
     state_type: ClassVar[type] = CascadeState
