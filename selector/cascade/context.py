@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from math import isfinite, log1p, sqrt
 from zlib import crc32
 
@@ -49,7 +50,7 @@ def hashed(features: Mapping[str, Feature]) -> dict[int, float]:
         if len(words) < 2:
             _add(found, f"{name}={value}", 1.0)
             continue
-        grams = [*words, *map(" ".join, zip(words, words[1:], strict=False))]
+        grams = [*words, *map(" ".join, pairwise(words))]
         for gram in sorted(set(grams)):
             _add(found, f"{name} {gram}", 1.0 / sqrt(len(grams)))
         _add(found, f"{name} length", log1p(len(words)) - 3.5)

@@ -7,8 +7,7 @@ from math import exp, log, sqrt
 
 from msgspec import Struct
 
-_MEMORY = 20_000.0  # queries after which old ones fade
-_PLAN = 10_000.0  # queries over which a beginning's debts are spread
+_MEMORY = 20_000.0  # queries after which old ones fade, and over which debts of the beginning are spread
 _LATELY = 500.0
 _RATE, _SPENDING, _STEP = 0.02, 0.02, 0.03
 _SETTLED = 2000.0  # queries until the price may move at full rate
@@ -110,4 +109,4 @@ class Ledger(Struct, array_like=True):
 
     @property
     def _ahead(self) -> float:
-        return max(_PLAN - self.queries, self.queries / 3.0)
+        return max(_MEMORY - self.queries, self.queries / 3.0)
