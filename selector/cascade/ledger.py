@@ -9,6 +9,7 @@ from msgspec import Struct
 
 _MEMORY = 20_000.0  # queries after which old ones fade, and over which debts of the beginning are spread
 _LATELY = 500.0
+_SMOOTH = 200.0  # queries over which the gap is averaged before the price heeds it: it is rare and large
 _RATE, _SPENDING, _STEP = 0.02, 0.02, 0.03
 _SETTLED = 2000.0  # queries until the price may move at full rate
 _LEAST_ERROR = 0.005
@@ -29,7 +30,7 @@ class Account(Struct, array_like=True):
 
 
 class Ledger(Struct, array_like=True):
-    """`price` is the logarithm of the accuracy that one unit of cost must buy.
+    """`price` is the logarithm of the accuracy that one unit of cost must buy; `gap` what is lost to the best of late.
 
     Errors of a model that is not asked are estimated by augmented inverse propensity weighting: what is expected of
     it, corrected where it was asked by chance. Sums are over 20,000 queries at most.
@@ -41,12 +42,13 @@ class Ledger(Struct, array_like=True):
     queries: float = 0.0
     spent: float = 0.0
     accounts: dict[str, Account] = {}
+    gap: float = 0.0
 
     def with_models(self, models: Sequence[str], cost: float) -> Ledger:
         """Of these models. `cost` is the dearest's, from which the first price follows."""
         accounts = {model: self.accounts.get(model) or Account() for model in models}
         price = self.price if self.accounts else log(_FIRST / max(cost, 1e-9))
-        return Ledger(price, self.queries, self.spent, accounts)
+        return Ledger(price, self.queries, self.spent, accounts, self.gap)
 
     @property
     def rate(self) -> float:
@@ -95,7 +97,8 @@ class Ledger(Struct, array_like=True):
         deviation = sqrt(account.variance + ahead * account.lately)
         allowed = (epsilon * (n + ahead) - z * deviation - account.gap) / ahead
         error = max(account.wrong / n, _LEAST_ERROR)
-        step = max(-_STEP, min(_STEP, _RATE / error * (allowed - gap)))
+        self.gap += (gap - self.gap) / min(n, _SMOOTH)
+        step = max(-_STEP, min(_STEP, _RATE / error * (allowed - self.gap)))
         price = self.price + min(1.0, n / _SETTLED) * step
         cost = max(cost, 1e-9)
         self.price = min(max(price, log(min(_LEAST, 0.2 * error) / cost)), log(_MOST / cost))
