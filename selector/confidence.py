@@ -69,6 +69,11 @@ class Threshold(Struct, frozen=True, kw_only=True):
         """Whether an answer of this confidence may be called sure."""
         return confidence is not None and level_of(confidence) >= max(trial.level, trial.guard)
 
+    def confidence(self, trial: Trial) -> float | None:
+        """The least confidence of sure answers; None while none is sure."""
+        level = max(trial.level, trial.guard)
+        return LEVELS[level] if level < len(LEVELS) else None
+
     def observe(self, trial: Trial, confidence: float, wrong: bool) -> Trial:
         """One label, in place; returns the trial to go on with: a new one if sure answers have become worse."""
         level = level_of(confidence)
@@ -103,9 +108,12 @@ class Threshold(Struct, frozen=True, kw_only=True):
         return first
 
     def _test(self, trial: Trial) -> None:
-        """Certify levels as long as the evidence suffices; give up a first level that has had its time."""
+        """Certify levels as long as the evidence suffices; give up a first level that has had its time.
+
+        No level is certified below the least confident answer seen: of such answers nothing is known.
+        """
         needed = -log(self.delta * _FIRST_TRY * (1.0 - _FIRST_TRY) ** trial.tries)
-        while _next(trial) >= 0 and self._evidence(*trial.tested) >= needed:
+        while _lowest(trial) <= _next(trial) and self._evidence(*trial.tested) >= needed:
             trial.level = _next(trial)
             if trial.level > 0:
                 labels, errors = trial.counts[trial.level - 1]
@@ -147,6 +155,11 @@ def level_of(confidence: float) -> int:
 def _next(trial: Trial) -> int:
     """The level that is tested now; -1 if all are certified."""
     return min(trial.first, trial.level - 1)
+
+
+def _lowest(trial: Trial) -> int:
+    """The lowest level at which there is a label."""
+    return next((level for level, (labels, _) in enumerate(trial.counts) if labels), len(LEVELS))
 
 
 def _divergence(p: float, q: float) -> float:

@@ -50,7 +50,8 @@ class Answer(Struct, frozen=True, array_like=True, gc=False):
     """What the application gets. `output` is None when nothing can be said.
 
     `confidence` in [0, 1] or None where the policy has none; `sure` is None without a target error;
-    `explanation` says why the output is the application's default.
+    `explanation` says why the output is the application's default; `withheld` is what would have been answered, had
+    it been sure. `interval` is (low, high) around a number, or None.
     """
 
     output: Label | None
@@ -58,6 +59,8 @@ class Answer(Struct, frozen=True, array_like=True, gc=False):
     sure: bool | None = None
     default: bool = False
     explanation: str | None = None
+    withheld: Label | None = None
+    interval: tuple[float, float] | None = None
 
 
 class Decision(Struct, frozen=True, array_like=True, gc=False):

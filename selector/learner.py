@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Self
 
 from msgspec import Struct, msgpack
 
-from selector.decisions import Entry, Feedback, ModelsChanged, PolicyChanged
+from selector.decisions import Decision, Entry, Feedback, ModelsChanged, PolicyChanged
 from selector.errors import InvalidLabel
 from selector.losses import Loss, losses_of
-from selector.policy import Policy
+from selector.policy import Losses, Policy
 
 
 class Learner:
     """A state, and the position of the log up to which it has been folded.
 
-    The same class folds the population's entries and those of a single user; which entries it is
+    The same class folds everyone's entries and those of a single user; which entries it is
     given is the caller's choice. The fold is total: an entry that the loss cannot take is counted
     in `skipped` and changes nothing else. `models` are those of the last ModelsChanged,
     `announced` is the policy of the last PolicyChanged. No clock, cache or random generator is read.
@@ -38,31 +38,34 @@ class Learner:
         self.position = entry.position
         match entry.event:
             case Feedback():
-                self._learn(entry, entry.event)
+                self._learn(entry.event, entry.decisions)
             case ModelsChanged(models):
                 self.models = models
                 self.state = self.policy.with_models(self.state, models)
             case PolicyChanged(policy):
                 self.announced = policy
 
-    def fold_all(self, entries: Iterable[Entry]) -> Learner:
+    def fold_all(self, entries: Iterable[Entry]) -> Self:
         """Fold entries in the order of their positions."""
         for entry in entries:
             self.fold(entry)
         return self
 
-    def _learn(self, entry: Entry, feedback: Feedback) -> None:
+    def _learn(self, feedback: Feedback, decisions: Sequence[Decision]) -> Sequence[tuple[Decision, Losses]]:
+        """What was learned from: each decision with its losses."""
         try:
-            scored = [(decision, losses_of(decision, feedback, self.loss)) for decision in entry.decisions]
+            scored = [(decision, losses_of(decision, feedback, self.loss)) for decision in decisions]
         except InvalidLabel:
             self.skipped += 1
-            return
+            return ()
         for decision, losses in scored:
             self.state = self.policy.observe(self.state, decision, losses)
+        return scored
 
     def encode(self) -> bytes:
         """All that has been folded, but for the position: equal folds give equal bytes."""
-        return msgpack.encode(_Folded(self.models, self.announced, self.skipped, self.policy.encode(self.state)))
+        state = self.policy.encode(self.state)
+        return msgpack.encode(_Folded(self.models, self.announced, self.skipped, state))
 
     def restore(self, data: bytes, position: int) -> None:
         """Take up what `encode` gave when the fold stood at `position`. Raises msgspec.DecodeError on other bytes."""

@@ -115,6 +115,22 @@ def losses_of(decision: Decision, feedback: Feedback, loss: Loss) -> dict[str, f
     return _from_reward(predictions, decision.answer.output, feedback.reward, isinstance(loss, ZeroOne))
 
 
+def loss_of_answer(decision: Decision, feedback: Feedback, loss: Loss) -> float | None:
+    """The loss of what the models answered together, also where it was withheld; None where it cannot be told.
+
+    A reward is about what was shown, so it says nothing of an answer that was withheld.
+    """
+    answer = decision.answer
+    output = answer.withheld if answer.default else answer.output
+    if output is None:
+        return None
+    if feedback.label is not None:
+        with suppress(InvalidLabel):
+            return loss(Prediction(output), feedback.label)
+        return None
+    return None if feedback.reward is None or answer.default else 1.0 - feedback.reward
+
+
 def _from_label(predictions: Mapping[str, Prediction], label: Label, loss: Loss) -> dict[str, float]:
     loss.check(label)
     losses = {}

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from hashlib import blake2b
 from random import Random
 from typing import Any
 
-from msgspec import UNSET, Struct, json
+from msgspec import UNSET, Struct
 
 from feedback_store.contract import Row
 from feedback_store.writer import Writer
@@ -23,6 +22,7 @@ from serving.deadlines import Deadlines
 from serving.errors import ConflictingFeedback, ShuttingDown
 from serving.feedback import FeedbackPath
 from serving.gathering import Gathering
+from serving.hooks import Hooks
 from serving.knowledge import Knowledge
 from serving.measures import Measures
 from serving.models import Model
@@ -59,9 +59,15 @@ class Application:
     """
 
     def __init__(
-        self, config: ApplicationConfig, models: dict[str, Model], knowledge: Knowledge, around: Surroundings
+        self,
+        config: ApplicationConfig,
+        models: dict[str, Model],
+        knowledge: Knowledge,
+        hooks: Hooks,
+        around: Surroundings,
     ) -> None:
         self.config = config
+        self.hooks = hooks
         self.name = config.name
         self.models = models
         self.knowledge = knowledge
@@ -114,14 +120,14 @@ class Application:
 
     def predict(self, request: PredictRequest, reply: Reply) -> None:
         """Answer a query: `reply` is called once, at the deadline at the latest."""
-        state = self.knowledge.state_for(request.user)
         if not self.admit(request.client_id, reply):
             return
         around = self.around
         started = around.steady()
         deadline = started + (self.config.slo if request.timeout is None else request.timeout)
-        query = Query(around.ids.next(), self.available(), request.user, request.context)
-        gathering = Gathering(self, state, query, request.input, started, deadline, reply)
+        user, features = self.hooks.read(request.input, request.user, request.context)
+        query = Query(around.ids.next(), self.available(), user, features)
+        gathering = Gathering(self, self.knowledge.state_for(user), query, request.input, started, deadline, reply)
         gathering.client_id = request.client_id
         gathering.advance()
         if not gathering.finished:
@@ -140,14 +146,7 @@ class Application:
 
         `digest` is of the whole state: equal for equal folds.
         """
-        population = self.knowledge.population
-        return {
-            "policy": json.decode(self.policy.settings),
-            "position": population.position,
-            "digest": blake2b(population.encode(), digest_size=16).hexdigest(),
-            "skipped": population.skipped,
-            "models": self.policy.describe(population.state),
-        }
+        return self.knowledge.describe()
 
     def state_of(self, user: str, done: Callable[[dict[str, Any] | WindjammerError], None]) -> None:
         """The same for one user: `models` as a query of that user meets them, `own` from that user's feedback alone."""
@@ -156,9 +155,9 @@ class Application:
             if isinstance(found, WindjammerError):
                 done(found)
                 return
-            own, policy = found.state, self.policy
-            met = policy.blend(self.knowledge.population.state, own) if policy.per_user else None
-            models = policy.describe(self.knowledge.population.state if met is None else met)
+            own, policy, population = found.state, self.policy, self.knowledge.population
+            met = self.knowledge.met(found) if policy.per_user else None
+            models = policy.describe(population.state if met is None else met)
             done({**self.state(), "user": user, "models": models, "own": policy.describe(own)})
 
         self.knowledge.look_up(user, tell)
@@ -175,7 +174,8 @@ class Application:
 
     def conclude(self, gathering: Gathering) -> None:
         """Combine what is there, log the decision, answer."""
-        answer = final_answer(self.config, self.combine(gathering), gathering)
+        judged = self.knowledge.judge(self.combine(gathering), gathering.predictions)
+        answer = final_answer(self.config, judged, gathering)
         shadows = self._shadows(gathering) if self.config.shadow_share else ()
         decision = self.record(gathering, answer, shadows)
         self.leave(gathering)
@@ -260,6 +260,7 @@ class Application:
             {model: prediction.output for model, prediction in decision.predictions.items()},
             self._policy_name,
             UNSET if answer.explanation is None else answer.explanation,
+            UNSET if answer.interval is None else answer.interval,
         )
 
 

@@ -109,7 +109,7 @@ def serve(
 @app.command(epilog="Example: [bold]windjammer demo --serve[/bold]")
 def demo(
     serve: Annotated[bool, typer.Option("--serve", help="Leave the server up at the end.")] = False,
-    queries: Annotated[int, typer.Option(help="How many images each policy gets.")] = 6000,
+    queries: Annotated[int, typer.Option(help="How many images each policy gets.")] = 5000,
     seed: Annotated[int, typer.Option(help="Another seed draws other images.")] = 0,
     port: Annotated[int | None, typer.Option(help="Port to listen on.", show_default="any that is free")] = None,
     folder: Annotated[
@@ -119,7 +119,7 @@ def demo(
 ) -> None:
     """Show the whole loop on handwritten digits, in at most three minutes.
 
-    Trains five models, serves them, streams images at three policies,
+    Trains five models, serves them, streams images at five policies,
     breaks the best model for a while, kills the server and starts it again.
     Exits with 1 if anything that it claims does not hold.
     """

@@ -9,7 +9,11 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
+from selector.certainty import Certainty
+from selector.confidence import Threshold
 from selector.decisions import Label
+from selector.fold import Fold
+from selector.interval import Interval
 from selector.losses import Loss, ZeroOne
 from selector.policy import Policy, Task
 from serving.checks import check_application_name, check_artifact, check_distinct, check_name
@@ -20,6 +24,9 @@ from serving.settings import ConfigError, Table, check_choice, check_keys, conve
 from serving.units import Duration, Milliseconds, Size
 
 Share = Annotated[float, Meta(ge=0, le=1)]
+PositiveShare = Annotated[float, Meta(gt=0, le=1)]
+Part = Annotated[float, Meta(gt=0, lt=1)]
+Function = Annotated[str, Meta(pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*$")]
 Count = Annotated[int, Meta(ge=1)]
 
 
@@ -71,12 +78,25 @@ class ApplicationConfig(Struct, frozen=True, kw_only=True):
     loss: Loss = ZeroOne()
     slo: Milliseconds = field(default=0.02, name="slo_ms")
     default_output: Label | None = None
-    target_error: Share | None = None
+    target_error: Part | None = None
     when_unsure: Literal["answer", "default"] = "answer"
+    coverage: Part | None = None
     shadow_share: Share = 0.0
+    user: Function | None = None
+    features: Function | None = None
+    blend: Function | None = None
+    user_influence: PositiveShare = 1.0
     log_inputs: bool = False
     cache_bytes: Size = 64 * 2**20
     cache_ttl: Duration = 600.0
+
+    @property
+    def fold(self) -> Fold:
+        """What the application's log is folded with."""
+        threshold = None if self.target_error is None else Threshold(target_error=self.target_error)
+        interval = None if self.coverage is None else Interval(coverage=self.coverage)
+        certainty = Certainty(threshold=threshold, interval=interval) if threshold or interval else None
+        return Fold(policy=self.policy, loss=self.loss, certainty=certainty, influence=self.user_influence)
 
 
 class Config(Struct, frozen=True, kw_only=True):
@@ -201,3 +221,7 @@ def _check_answers(application: ApplicationConfig, max_timeout: float, where: st
         )
     if application.when_unsure == "default" and application.default_output is None:
         raise ConfigError(f"{where} when_unsure: 'default' needs a default_output, found none")
+    if application.blend is not None and not application.policy.per_user:
+        raise ConfigError(f"{where} blend: policy {application.policy.name!r} keeps no state for each user")
+    if application.coverage is not None and application.task != "regression":
+        raise ConfigError(f"{where} coverage: intervals are for task = 'regression', found {application.task!r}")

@@ -5,17 +5,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
+from hashlib import blake2b
 from typing import Any
+
+from msgspec import json
 
 from feedback_store.contract import Log, Snapshot
 from feedback_store.recovery import restore
 from feedback_store.writer import Writer
-from selector.decisions import Entry
+from selector.decisions import Answer, Entry
 from selector.errors import WindjammerError
+from selector.fold import Fold
 from selector.learner import Learner
-from selector.losses import Loss
 from selector.personalization import Users
-from selector.policy import Policy
+from selector.policy import Predictions
+from selector.population import Population
+from serving.hooks import Hooks
 
 logger = logging.getLogger(__name__)
 
@@ -29,17 +34,19 @@ USER_SNAPSHOT_EVERY = 200
 class Knowledge:
     """The population's learner and those of the users seen last.
 
-    `fold_key` names the fold (version, policy, loss): snapshots of another fold are not found, and
+    `fold_key` names the fold: snapshots of another fold are not found, and
     the history is folded again.
     """
 
-    def __init__(self, application: str, policy: Policy[Any], loss: Loss, writer: Writer, fold_key: str) -> None:
+    def __init__(self, application: str, fold: Fold, hooks: Hooks, writer: Writer, fold_key: str) -> None:
         self.application = application
-        self.policy = policy
-        self.loss = loss
+        self.policy = fold.policy
+        self.certainty = fold.certainty
+        self.hooks = hooks
         self.fold_key = fold_key
-        self.population = Learner(policy, loss)
+        self.population = fold.everyone()
         self.users = Users(USERS)
+        self._fold = fold
         self._writer = writer
         self._saved = 0
         self._broken = False  # the states are not to be trusted
@@ -59,7 +66,30 @@ class Knowledge:
         if own is None:
             self._load(user)
             return self.population.state
-        return self.policy.blend(self.population.state, own.state)
+        return self.met(own)
+
+    def met(self, own: Learner) -> Any:
+        """The state that answers a user, whose `own` learner is known."""
+        return self.hooks.met(self.population.state, own.state, partial(self.population.met, own))
+
+    def judge(self, combined: Answer, predictions: Predictions) -> Answer:
+        """The answer combined from `predictions`, with what is known of such answers."""
+        if self.certainty is None:
+            return combined
+        return self.certainty.judge(self.population.record, combined, predictions)
+
+    def describe(self) -> dict[str, Any]:
+        """What the population's policy knows, for people: by model, and how far the log has been folded."""
+        population = self.population
+        certainty = {} if self.certainty is None else {"certainty": self.certainty.describe(population.record)}
+        return {
+            "policy": json.decode(self.policy.settings),
+            "position": population.position,
+            "digest": blake2b(population.encode(), digest_size=16).hexdigest(),
+            "skipped": population.skipped,
+            **certainty,
+            "models": self.policy.describe(population.state),
+        }
 
     def fold(self, entry: Entry) -> None:
         """Learn from an entry that is durable; entries must come in the order of their positions.
@@ -103,6 +133,7 @@ class Knowledge:
             if isinstance(result, WindjammerError):
                 self._report(result)
                 return
+            assert isinstance(result, Population)
             self.population, self._broken = result, False
             for entry in missed:
                 self.fold(entry)
@@ -125,7 +156,7 @@ class Knowledge:
 
     def _read(self, user: str | None, log: Log) -> Learner:
         """The fold up to the end of the log, on the writer's thread."""
-        learner = Learner(self.policy, self.loss)
+        learner = self._fold.everyone() if user is None else self._fold.one()
         folded = restore(log, self.application, user, self.fold_key, learner)
         if user is not None and folded >= USER_SNAPSHOT_EVERY:
             log.save([self._snapshot(learner, user)])

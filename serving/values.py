@@ -76,6 +76,7 @@ class PredictReply(Struct, frozen=True, gc=False):
     models: dict[str, Label]
     policy: str
     default_explanation: str | UnsetType = UNSET
+    interval: tuple[float, float] | UnsetType = UNSET
 
 
 class ObserveReply(Struct, frozen=True, gc=False):

@@ -15,8 +15,7 @@ from selector.policy import LearnsFrom, Losses
 class EpsilonGreedy(Remembering[Memory], frozen=True, kw_only=True, tag="epsilon_greedy"):
     """Asks any model with probability `epsilon`, else the one with the smallest mean loss, ties broken evenly.
 
-    A model without feedback counts as faultless, so it is tried. `prior_strength` is the number of
-    feedbacks that the population's losses count for in a user's. The published rule is
+    A model without feedback counts as faultless, so it is tried. The published rule is
     `unasked = false, restart = "none"`.
 
     Sutton & Barto: Reinforcement Learning (2018), section 2.4.
@@ -34,7 +33,6 @@ class EpsilonGreedy(Remembering[Memory], frozen=True, kw_only=True, tag="epsilon
     learns_from: ClassVar[LearnsFrom] = "labels"
 
     epsilon: Annotated[float, Meta(ge=0, le=1)] = 0.1
-    prior_strength: Annotated[float, Meta(ge=0)] = 10.0
 
     def made(self, memory: Memory) -> Memory:
         return memory
@@ -51,8 +49,8 @@ class EpsilonGreedy(Remembering[Memory], frozen=True, kw_only=True, tag="epsilon
         self.remember(state, decision, losses)
         return state
 
-    def blend(self, population: Memory, own: Memory) -> Memory:
-        return self.meet(population, own, self.prior_strength)
+    def blend(self, population: Memory, own: Memory, strength: float) -> Memory:
+        return self.meet(population, own, strength)
 
     def describe(self, state: Memory) -> dict[str, dict[str, float]]:
         return state.tally.describe(self.chances(state, Query(0, state.tally.models)))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf, log, sqrt
-from typing import Annotated, ClassVar
-
-from msgspec import Meta
+from typing import ClassVar
 
 from selector.decisions import Decision, Query
 from selector.policies.memory import Memory, Remembering
@@ -17,7 +15,7 @@ class UCB1(Remembering[Memory], frozen=True, kw_only=True, tag="ucb1"):
     """Asks the model with the greatest mean reward + sqrt(2 ln n / n_i), ties broken evenly; the untried first.
 
     n_i counts the feedbacks received about model i, n those about all; what was asked and not yet
-    judged does not count. `prior_strength` is the number of feedbacks that the population's count for in a user's.
+    judged does not count.
     The published rule is `unasked = false, restart = "none"`.
 
     Auer, Cesa-Bianchi, Fischer: Finite-time analysis of the multiarmed bandit problem (2002), figure 1. With `discount`
@@ -37,8 +35,6 @@ class UCB1(Remembering[Memory], frozen=True, kw_only=True, tag="ucb1"):
     state_type: ClassVar[type] = Memory
     learns_from: ClassVar[LearnsFrom] = "labels"
 
-    prior_strength: Annotated[float, Meta(ge=0)] = 10.0
-
     def made(self, memory: Memory) -> Memory:
         return memory
 
@@ -55,8 +51,8 @@ class UCB1(Remembering[Memory], frozen=True, kw_only=True, tag="ucb1"):
         self.remember(state, decision, losses)
         return state
 
-    def blend(self, population: Memory, own: Memory) -> Memory:
-        return self.meet(population, own, self.prior_strength)
+    def blend(self, population: Memory, own: Memory, strength: float) -> Memory:
+        return self.meet(population, own, strength)
 
     def describe(self, state: Memory) -> dict[str, dict[str, float]]:
         return state.tally.describe(self.chances(state, Query(0, state.tally.models)))

@@ -9,11 +9,11 @@ from pathlib import Path
 
 
 def run(
-    queries: int = 6000, seed: int = 0, port: int | None = None, folder: Path | None = None, serve: bool = False
+    queries: int = 5000, seed: int = 0, port: int | None = None, folder: Path | None = None, serve: bool = False
 ) -> int:
     """Show everything on the console; 0 if all that is claimed holds, else 1.
 
-    `queries` for each of the three applications. `port` is any free one if None. `folder` must be empty or new; if
+    `queries` for each of the five applications. `port` is any free one if None. `folder` must be empty or new; if
     None, a temporary one, removed at the end unless `serve`. With `serve` the server stays up until interrupted.
     Raises WindjammerError when the demonstration cannot go on.
     """

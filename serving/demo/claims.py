@@ -7,11 +7,12 @@ from math import sqrt
 
 from msgspec import Struct
 
+from serving.demo.configuration import SUCCESSORS, TARGET_ERROR
 from serving.demo.evidence import Evidence
-from serving.demo.outcomes import Outcome, Share, answer_error, model_error, share
+from serving.demo.outcomes import Outcome, Share, answer_error, model_error, share, sure_error, sure_share
 
 LEARNING = 50
-"""Questions that Exp4 may need to learn of a failure: log(models / share) / (learning rate x the model's error)."""
+"""Questions that may be needed to learn of a failure."""
 MARGIN = 0.03
 """By how much a policy may be worse than the best model alive."""
 
@@ -26,7 +27,7 @@ class Claim(Struct, frozen=True):
 
 def claims(evidence: Evidence) -> list[Claim]:
     """Everything that is claimed, in the order of the story."""
-    return [*_failure(evidence), *_recovery(evidence), *_crash(evidence), *_log(evidence)]
+    return [*_failure(evidence), *_recovery(evidence), *_progress(evidence), *_crash(evidence), *_log(evidence)]
 
 
 def _failure(evidence: Evidence) -> Iterator[Claim]:
@@ -38,12 +39,10 @@ def _failure(evidence: Evidence) -> Iterator[Claim]:
         error = answer_error(evidence.journal.of("during", application))
         sentence = f"{policy} is wrong less than half as often as the broken model"
         yield Claim(sentence, error.value < broken.value / 2, f"{error} against {broken}")
-    exp4 = answer_error(evidence.journal.of("during", _served_by(evidence, "exp4")))
-    alive = set(_models(evidence)) - {best}
-    yield _close(
-        "exp4 stays close to the best model alive", exp4, during, alive, MARGIN + LEARNING / max(1, exp4.whole)
-    )
-    for policy in ("exp3", "exp4"):
+    ensemble = _error(evidence, "ensemble", "during")
+    alive, margin = set(_models(evidence)) - {best}, MARGIN + LEARNING / max(1, ensemble.whole)
+    yield _close("ensemble stays close to the best model alive", ensemble, during, alive, margin)
+    for policy in (*SUCCESSORS, *SUCCESSORS.values()):
         weight = [
             evidence.weights[stage][_served_by(evidence, policy)][best] for stage in ("before", "during", "after")
         ]
@@ -52,12 +51,31 @@ def _failure(evidence: Evidence) -> Iterator[Claim]:
 
 
 def _recovery(evidence: Evidence) -> Iterator[Claim]:
-    application, best = _served_by(evidence, "exp4"), evidence.best
-    after = answer_error(evidence.journal.of("after", application))
-    yield _close(f"exp4 is good again when {best} is", after, evidence.judged("after"), [best], MARGIN)
-    overall = answer_error(evidence.journal.of(application=application))
-    sentence = "over the whole stream exp4 is within a point of the best single model, chosen with hindsight"
-    yield _close(sentence, overall, evidence.judged(), _models(evidence), 0.01)
+    best, after = evidence.best, evidence.judged("after")
+    for policy in SUCCESSORS.values():
+        error = _error(evidence, policy, "after")
+        yield _close(f"{policy} is good again when {best} is", error, after, [best], MARGIN)
+    overall, errors = _error(evidence, "ensemble"), _model_errors(evidence)
+    single = min(errors, key=lambda model: errors[model].value)
+    yield Claim(
+        "over the whole stream ensemble is better than the best single model, chosen with hindsight",
+        overall.value < errors[single].value,
+        f"{overall} against {errors[single]} ({single})",
+    )
+
+
+def _progress(evidence: Evidence) -> Iterator[Claim]:
+    for published, successor in SUCCESSORS.items():
+        before, now = _error(evidence, published), _error(evidence, successor)
+        sentence = f"over the whole stream {successor} is wrong less often than {published} as published"
+        yield Claim(sentence, now.value < before.value, f"{now} against {before}")
+    outcomes = evidence.journal.of(application=_served_by(evidence, "ensemble"))
+    wrong, sure = sure_error(outcomes), sure_share(outcomes)
+    yield Claim(
+        f"of the answers that ensemble is sure of at most {TARGET_ERROR:.0%} are wrong",
+        sure.part > 0 and wrong.value <= TARGET_ERROR,
+        f"{wrong} of the {sure} that are sure",
+    )
 
 
 def _close(sentence: str, error: Share, judged: list[Outcome], models: Iterable[str], margin: float) -> Claim:
@@ -105,6 +123,15 @@ def _broke(evidence: Evidence, broken: Share) -> tuple[bool, str]:
     second = min(error.value for error in errors.values())
     was_best = best.value <= second + 3 * _standard_error(best)
     return was_best and broken.value > 0.8, f"{best}, the next {second:.1%}; then {broken}"
+
+
+def _error(evidence: Evidence, policy: str, stage: str | None = None) -> Share:
+    return answer_error(evidence.journal.of(stage, _served_by(evidence, policy)))
+
+
+def _model_errors(evidence: Evidence) -> dict[str, Share]:
+    judged = evidence.judged()
+    return {model: model_error(judged, model) for model in _models(evidence)}
 
 
 def _served_by(evidence: Evidence, policy: str) -> str:

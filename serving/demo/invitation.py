@@ -16,11 +16,11 @@ The server stays up until Ctrl-C: {url}
   {url}/docs               the interface
   {url}/metrics            for Prometheus
   {url}/admin/models       models, their mean batch sizes
-  {url}/admin/applications/digits-exp4/state
+  {url}/admin/applications/digits-ensemble/state
 Ask it about a digit, a {label}:
-  curl -s -d @{image} {url}/digits-exp4/predict
+  curl -s -d @{image} {url}/digits-ensemble/predict
 and tell it the truth, with the query_id of its answer:
-  curl -s -d '{{"query_id": "...", "label": {label}}}' {url}/digits-exp4/observe
+  curl -s -d '{{"query_id": "...", "label": {label}}}' {url}/digits-ensemble/observe
 Break the best model, and mend it:
   touch {flag}
   rm {flag}

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from serving.demo.claims import Claim
+from serving.demo.configuration import SUCCESSORS
 from serving.demo.evidence import Evidence
 from serving.demo.outcomes import (
     STAGES,
@@ -25,8 +26,10 @@ from serving.demo.outcomes import (
 
 def print_report(console: Console, evidence: Evidence, claims: Sequence[Claim]) -> None:
     """Print all tables, and what was checked."""
-    for table in (_models(evidence), _policies(evidence), _trust(evidence)):
+    for table in (_models(evidence), _policies(evidence), _trust(evidence, "as published", list(SUCCESSORS))):
         console.print(table)
+    console.print(_trust(evidence, "as recommended today", list(SUCCESSORS.values())))
+    console.print(_progress(evidence))
     console.print(_rate(evidence), highlight=False)
     console.print("\n[bold]What was checked[/bold]")
     for claim in claims:
@@ -64,16 +67,31 @@ def _measures(outcomes: list[Outcome]) -> list[str]:
     return [*map(str, shares), *(f"{quantile(seconds, q) * 1e3:.1f}" for q in (0.5, 0.99))]
 
 
-def _trust(evidence: Evidence) -> Table:
-    table = _table("Trust: each model's weight at the end of a stage")
+def _trust(evidence: Evidence, which: str, policies: Sequence[str]) -> Table:
+    table = _table(f"Trust, {which}: each model's weight at the end of a stage")
     table.add_column("model")
-    learning = [application for application, policy in evidence.policies.items() if policy != "majority_vote"]
+    learning = [application for application, policy in evidence.policies.items() if policy in policies]
     for application in learning:
         for stage in STAGES:
             table.add_column(f"{evidence.policies[application]}\n{stage}", justify="right")
     for trained in evidence.trained:
         weights = [evidence.weights[stage][application] for application in learning for stage in STAGES]
         table.add_row(trained.model, *(f"{weight[trained.model]:.3f}" for weight in weights))
+    return table
+
+
+def _progress(evidence: Evidence) -> Table:
+    """Wrong answers by the published rules, beside those by what is recommended today."""
+    table = _table("As published, and as recommended today: wrong answers")
+    for name in ("asks", "policy", *STAGES, "overall"):
+        table.add_column(name, justify="left" if name in ("asks", "policy") else "right")
+    applications = {policy: application for application, policy in evidence.policies.items()}
+    for asks, pair in zip(("one model", "all models"), SUCCESSORS.items(), strict=True):
+        for policy, state in zip(pair, ("as published", "today"), strict=True):
+            stages = (*STAGES, None)
+            errors = [str(answer_error(evidence.journal.of(stage, applications[policy]))) for stage in stages]
+            table.add_row(asks if policy in SUCCESSORS else "", f"{policy}, {state}", *errors)
+        table.add_section()
     return table
 
 

@@ -26,7 +26,7 @@ class Audit:
         self.config = config
         self.name = config.name
         self.checks = 0
-        self.learner = self._newborn()
+        self.learner = self._newborn(None)
         self._ledger = ledger
         self._joined: dict[int, Feedback] = {}
         self._head = 0
@@ -54,7 +54,7 @@ class Audit:
         """Snapshot and fold give what the fold of everything gives, for everyone and for some users."""
         yield from self._compare(log, None, self.learner)
         for user in users:
-            yield from self._compare(log, user, self._newborn().fold_all(log.entries(self.name, user=user)))
+            yield from self._compare(log, user, self._newborn(user).fold_all(log.entries(self.name, user=user)))
 
     def running(self, state: Mapping[str, Any]) -> Iterator[str]:
         """What the server says of its own state, while nothing comes in, is what the fold of everything gives."""
@@ -96,7 +96,7 @@ class Audit:
 
     def _compare(self, log: Log, user: str | None, whole: Learner) -> Iterator[str]:
         self.checks += 1
-        learner = self._newborn()
+        learner = self._newborn(user)
         restore(log, self.name, user, fold_key(self.config), learner)
         if (learner.position, learner.encode()) != (whole.position, whole.encode()):
             who = "everyone" if user is None else user
@@ -106,8 +106,8 @@ class Audit:
         """The id in the log of a query by its id on the wire."""
         return int(query) if query.isdecimal() else log.query_of(self.name, query)
 
-    def _newborn(self) -> Learner:
-        return Learner(self.config.policy, self.config.loss)
+    def _newborn(self, user: str | None) -> Learner:
+        return self.config.fold.everyone() if user is None else self.config.fold.one()
 
 
 def digest(learner: Learner) -> str:

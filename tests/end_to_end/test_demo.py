@@ -84,7 +84,7 @@ def test_all_that_it_claims_holds_and_the_server_stays_up_until_told_otherwise(d
     url = re.search(r"http://127\.0\.0\.1:\d+", demo.text)
     assert url is not None
 
-    assert demo.text.count("holds  ") >= 16
+    assert demo.text.count("holds  ") >= 24
     assert "FAILS" not in demo.text
     assert httpx.get(f"{url[0]}/admin/applications/digits-exp4/state").json()["models"]["cnn:1"]["count"] > 0
     image = Path(re.search(r"@(\S+image\.json)", demo.text)[1])  # type: ignore[index]

@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from selector.certainty import Certainty, Record
+from selector.confidence import Threshold
 from selector.decisions import (
     Answer,
     Decision,
@@ -22,6 +24,7 @@ from selector.decisions import (
 from selector.learner import Learner
 from selector.losses import Absolute, ZeroOne
 from selector.policy import Policy
+from selector.population import Population
 from tests.selector.worlds import CLASSIFIERS, MODELS, play, title
 
 
@@ -81,6 +84,28 @@ def test_an_episode_credits_each_of_its_decisions() -> None:
     learner = Learner(policy, ZeroOne()).fold_all([entry(1, ModelsChanged(MODELS))])
     learner.fold(entry(2, Feedback((0, 1), reward=0.25), *decisions))
     assert (learner.state.tally.counts, learner.state.tally.losses) == ([1, 1, 0], [0.75, 0.75, 0])
+
+
+def judged(position: int, confidence: float) -> Entry:
+    answer = Answer(1, confidence, sure=False)
+    decision = Decision("app", Query(position, MODELS), 0.0, "exp4", (), {"cnn:1": Prediction(1)}, answer)
+    return entry(position, Feedback((position,), label=1), decision)
+
+
+def test_what_makes_answers_sure_is_part_of_the_fold_and_ends_with_the_policy() -> None:
+    policy = next(p for p in CLASSIFIERS if p.name == "exp4")
+    certainty = Certainty(threshold=Threshold(target_error=0.1))
+    log = [entry(1, ModelsChanged(MODELS)), *(judged(position, 0.95) for position in range(2, 502))]
+    whole = Population(policy, ZeroOne(), certainty).fold_all(log)
+    assert certainty.judge(whole.record, Answer(1, 0.95), {}).sure is True
+
+    first = Population(policy, ZeroOne(), certainty).fold_all(log[:90])
+    resumed = Population(policy, ZeroOne(), certainty)
+    resumed.restore(first.encode(), first.position)
+    assert resumed.fold_all(log).encode() == whole.encode()
+
+    whole.fold(entry(502, PolicyChanged("another")))
+    assert whole.record == Record()
 
 
 def test_entries_that_were_folded_are_ignored() -> None:

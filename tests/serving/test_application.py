@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import UNSET
 
 from feedback_store.memory import MemoryLog
 from selector.decisions import Feedback, Prediction, Selection
@@ -17,6 +18,7 @@ from selector.learner import Learner
 from selector.losses import Absolute
 from selector.personalization import Users
 from selector.policies import Exp3, Exp4, MajorityVote, Static
+from selector.population import Population
 from serving.errors import (
     BadRequest,
     ConflictingFeedback,
@@ -119,13 +121,40 @@ def test_models_that_are_down_are_not_asked(tmp_path: Path) -> None:
         assert str(reply) == "No model is available"
 
 
-def test_agreement_decides_between_sure_and_unsure(tmp_path: Path) -> None:
+def test_what_has_been_right_becomes_sure_and_less_agreement_stays_unsure(tmp_path: Path) -> None:
     models = {"a:1": 7, "b:1": 7, "c:1": 7}
-    with front_end(tmp_path, models, MajorityVote(), target_error=0.05) as end:
+    log = MemoryLog()
+    log.close = lambda: None  # type: ignore[method-assign]
+    with front_end(tmp_path / "1", models, MajorityVote(), log, target_error=0.2) as end:
+        assert end.answer().sure is False
+        end.teach(7, 300)
         assert end.answer().sure is True
+        assert end.app.state()["certainty"]["sure_from"] <= 1.0
         end.models["c:1"].says = 3
         unsure = end.answer()
         assert (unsure.output, unsure.sure, unsure.default) == (7, False, False)
+    with front_end(tmp_path / "2", models, MajorityVote(), log, target_error=0.2) as again:
+        assert again.answer().sure is True
+
+
+def test_default_outputs_do_not_keep_answers_from_becoming_sure(tmp_path: Path) -> None:
+    settings = {"target_error": 0.2, "when_unsure": "default", "default_output": -1}
+    with front_end(tmp_path, {"a:1": 7, "b:1": 7}, MajorityVote(), **settings) as end:
+        assert end.answer().output == -1
+        end.teach(7, 300)
+        assert (end.answer().output, end.answer().sure) == (7, True)
+
+
+def test_a_number_comes_with_an_interval(tmp_path: Path) -> None:
+    settings = {"task": "regression", "loss": Absolute(scale=10), "coverage": 0.8}
+    with front_end(tmp_path, {"a:1": 7.0, "b:1": 7.5}, MajorityVote(task="regression"), **settings) as end:
+        assert end.answer().interval is UNSET
+        for label in (6.0, 7.0, 8.0) * 10:
+            end.teach(label, 1)
+        interval = end.answer().interval
+        assert interval is not UNSET
+        low, high = interval
+        assert low <= 6.0 < 8.0 <= high
 
 
 def test_an_unsure_answer_may_be_replaced_by_the_default(tmp_path: Path) -> None:
@@ -300,7 +329,7 @@ def test_a_policy_that_cannot_learn_costs_no_answer_and_learns_again_from_the_lo
             end.turn()  # it has tried to fold again
         assert end.observe(another, label=7) == ObserveReply("applied")
         end.turn()
-        fresh = Learner(end.app.policy, end.app.config.loss).fold_all(end.log.entries("app"))
+        fresh = Population(end.app.policy, end.app.config.loss).fold_all(end.log.entries("app"))
         assert end.app.knowledge.population.encode() == fresh.encode()
         assert end.app.under_way == 0
 

@@ -251,7 +251,9 @@ MISTAKES = {
         "slo_ms: expected at most max_timeout_ms of [server], 10000, found 15000",
     ),
     "share above one": ("", "shadow_share = 1.5", "shadow_share: expected `float` <= 1.0, found 1.5"),
-    "negative target": ("", "target_error = -0.1", "target_error: expected `float` >= 0.0, found -0.1"),
+    "negative target": ("", "target_error = -0.1", "target_error: expected `float` > 0.0, found -0.1"),
+    "certain target": ("", "target_error = 1.0", "target_error: expected `float` < 1.0, found 1.0"),
+    "interval of a class": ("", "coverage = 0.9", "coverage: intervals are for task = 'regression'"),
     "unknown choice": ("", 'when_unsure = "defualt"', "when_unsure: unknown value 'defualt'; did you mean 'default'?"),
     "unsure without default": (
         "",

@@ -47,8 +47,8 @@ def test_applications_tell_what_became_of_queries_and_feedback(tmp_path: Path, m
 
     assert value("answers_total") == 2
     assert value("defaults_total") == 1
-    assert value("sure_total") == 1
-    assert value("unsure_total") == 1
+    assert value("sure_total") == 0
+    assert value("unsure_total") == 2
     assert value("feedback_applied_total") == 1
     assert value("feedback_duplicate_total") == 1
     assert value("feedback_conflict_total") == 1

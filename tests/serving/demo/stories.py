@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from serving.demo.configuration import APPLICATIONS
 from serving.demo.evidence import Audit, Evidence, Kill, Trained
 from serving.demo.outcomes import STAGES, Journal, Outcome
 
-POLICIES = {"digits-exp3": "exp3", "digits-exp4": "exp4", "digits-vote": "majority_vote"}
+POLICIES = APPLICATIONS
 ERRORS = {
     "cnn:1": {"before": 0.03, "during": 0.9, "after": 0.03},
     "svm:1": {"before": 0.05, "during": 0.05, "after": 0.05},
 }
 ANSWER_ERRORS = {
-    "digits-exp3": {"before": 0.05, "during": 0.09, "after": 0.05},
-    "digits-exp4": {"before": 0.03, "during": 0.06, "after": 0.04},
     "digits-vote": {"before": 0.03, "during": 0.05, "after": 0.03},
+    "digits-exp3": {"before": 0.05, "during": 0.09, "after": 0.05},
+    "digits-exp4": {"before": 0.03, "during": 0.06, "after": 0.05},
+    "digits-thompson": {"before": 0.04, "during": 0.06, "after": 0.03},
+    "digits-ensemble": {"before": 0.02, "during": 0.04, "after": 0.02},
 }
 QUESTIONS = 1000
 
@@ -45,7 +48,7 @@ def _outcomes(errors: dict[str, dict[str, float]], answer_errors: dict[str, dict
             query=f"{application}{stage}{i}",
             output=_said(i, answer_errors[application][stage]),
             default=False,
-            sure=None,
+            sure=True if application == "digits-ensemble" else None,
             models={model: _said(i, by_stage[stage]) for model, by_stage in errors.items()},
             seconds=0.01,
             repeats=int(stage == "during" and i < 8),

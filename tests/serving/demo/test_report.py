@@ -28,15 +28,22 @@ def test_a_policy_has_errors_defaults_and_latencies_by_stage() -> None:
     before, during = (rows(printed([]), first) for first in ("exp4", "during"))
 
     assert before == [["exp4", "before", "3.0%", "-", "-", "0.0%", "10.0", "10.0"]]
-    assert [row[1] for row in during] == ["9.0%", "6.0%", "5.0%"]
+    assert [row[1] for row in during] == ["5.0%", "9.0%", "6.0%", "6.0%", "4.0%"]
 
 
 def test_the_weights_of_learning_policies_are_shown_by_stage() -> None:
     assert ["cnn:1", "0.900", "0.010", "0.600", "0.900", "0.010", "0.600"] in rows(printed([]), "cnn:1")
 
 
+def test_what_is_recommended_stands_beside_what_was_published() -> None:
+    (asked_all,), (successor,) = rows(printed([]), "all"), rows(printed([]), "ensemble,")
+
+    assert asked_all == ["all", "models", "exp4,", "as", "published", "3.0%", "6.0%", "5.0%", "4.7%"]
+    assert successor == ["ensemble,", "today", "2.0%", "4.0%", "2.0%", "2.7%"]
+
+
 def test_the_rate_counts_predict_and_observe() -> None:
-    assert "18,000 requests (predict and observe) in 12.0 s: 1,500 requests/s" in printed([])
+    assert "30,000 requests (predict and observe) in 12.0 s: 2,500 requests/s" in printed([])
 
 
 def test_all_fits_a_terminal_of_80_columns() -> None:
