@@ -141,7 +141,7 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
         state.seen += 1
         return state
 
-    def blend(self, population: CascadeState, own: CascadeState) -> CascadeState:
+    def blend(self, population: CascadeState, own: CascadeState, strength: float) -> CascadeState:
         return population
 
     def encode(self, state: CascadeState) -> bytes:
