@@ -10,7 +10,7 @@ from msgspec import Struct
 from selector.losses import AnyLoss, Loss
 from selector.policies import AnyPolicy
 from selector.policy import Policy, Task
-from serving.settings import ConfigError, check_choice, keys, read
+from serving.settings import ConfigError, check_choice, convert, keys, read
 
 S = TypeVar("S", bound=Struct)
 
@@ -18,16 +18,28 @@ LOSSES: dict[Task, tuple[str, ...]] = {"classification": ("zero_one", "log"), "r
 """The losses that suit a task; the first is its default."""
 
 
-def read_policy(value: object, task: Task, models: Mapping[str, str], where: str) -> Policy[Any]:
+def read_policy(
+    value: object, task: Task, models: Mapping[str, str], costs: Mapping[str, float], where: str
+) -> Policy[Any]:
     """The policy that `value` names, for `task` unless it says its own. Raises ConfigError.
 
     `models` are the application's: the key of each by its name in the file. A setting `model` takes either of one.
+    `costs` of the models, by key, are those of a policy that heeds them, where its own setting does not say otherwise.
     """
     kind, settings = _chosen("policy", value, policy_kinds(), where)
     where = f"{where} ({kind.__struct_config__.tag})"
     if "model" in settings and "model" in keys(kind):
         check_choice("model", str(settings["model"]), [*models, *models.values()], f"{where} model")
+    if "costs" in keys(kind):
+        settings["costs"] = {**costs, **_own_costs(settings.get("costs", {}), models, f"{where} costs")}
     return read(kind, {"task": task, **settings}, where)
+
+
+def _own_costs(value: object, models: Mapping[str, str], where: str) -> dict[str, Any]:
+    own = convert(value, dict[str, Any], where)
+    for name in own:
+        check_choice("model", name, [*models, *models.values()], where)
+    return {models.get(name, name): cost for name, cost in own.items()}
 
 
 def read_loss(value: object, task: Task, where: str) -> Loss:

@@ -182,6 +182,7 @@ def _application(name: str, table: Table, models: Mapping[str, ModelConfig]) -> 
     check_application_name(name, where)
     check_keys(table, keys(ApplicationConfig), where)
     chosen = _chosen_models(required(table, "models", where), models, f"{where} models")
+    costs = {models[name].key: models[name].cost for name in chosen}
     task: Task = convert(table.get("task", "classification"), Task, f"{where} task")
     return read(
         ApplicationConfig,
@@ -190,7 +191,7 @@ def _application(name: str, table: Table, models: Mapping[str, ModelConfig]) -> 
         name=name,
         models=tuple(sorted(chosen.values())),
         input=_input(required(table, "input", where), f"{where} input"),
-        policy=read_policy(required(table, "policy", where), task, chosen, f"{where} policy"),
+        policy=read_policy(required(table, "policy", where), task, chosen, costs, f"{where} policy"),
         loss=read_loss(table.get("loss", LOSSES[task][0]), task, f"{where} loss"),
     )
 

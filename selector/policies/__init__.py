@@ -1,6 +1,7 @@
 """All policies, by name."""
 
 from selector.policies.auto import Auto
+from selector.policies.cascade import Cascade
 from selector.policies.ensemble import Ensemble
 from selector.policies.epsilon_greedy import EpsilonGreedy
 from selector.policies.exp3 import Exp3
@@ -26,6 +27,7 @@ AnyPolicy = (
     | Ensemble
     | LinUCB
     | LinearThompson
+    | Cascade
     | Vowpal
     | Auto
 )
@@ -34,6 +36,7 @@ __all__ = [
     "UCB1",
     "AnyPolicy",
     "Auto",
+    "Cascade",
     "Ensemble",
     "EpsilonGreedy",
     "Exp3",

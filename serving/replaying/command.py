@@ -93,7 +93,7 @@ def _of_file(request: Request) -> Results:
 def _evaluate(
     request: Request, found: ParsedLog, estimators: Sequence[str], advance: Advance | None = None
 ) -> Evaluation:
-    learning, matrices = asked_for(request, "classification", {name: name for name in found.actions}), {}
+    learning, matrices = asked_for(request, "classification", {name: name for name in found.actions}, {}), {}
     for name, policy in learning.items():
         if policy.learns_from == "nothing":
             matrices[name] = constant(name, policy, found.actions)
@@ -105,7 +105,7 @@ def _evaluate(
 
 
 def _written(request: Request, found: ParsedLog) -> dict[str, str]:
-    policies = asked_for(request, "classification", {name: name for name in found.actions})
+    policies = asked_for(request, "classification", {name: name for name in found.actions}, {})
     return {name: policy.settings for name, policy in policies.items()}
 
 

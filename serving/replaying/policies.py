@@ -13,14 +13,16 @@ from serving.choices import read_policy
 from serving.replaying.request import Request
 
 
-def asked_for(request: Request, task: Task, models: Mapping[str, str]) -> dict[str, Policy[Any]]:
-    """Policies by name; `models` as `read_policy` takes them. Raises ConfigError or InvalidCandidate."""
+def asked_for(
+    request: Request, task: Task, models: Mapping[str, str], costs: Mapping[str, float]
+) -> dict[str, Policy[Any]]:
+    """Policies by name; `models` and `costs` as `read_policy` takes them. Raises ConfigError or InvalidCandidate."""
     found: dict[str, Policy[Any]] = {}
     if request.policy is not None:
         value = {"name": request.policy, **dict(map(_pair, request.settings))}
-        found[request.policy] = read_policy(value, task, models, "--policy")
+        found[request.policy] = read_policy(value, task, models, costs, "--policy")
     for name in request.compare:
-        found[name] = read_policy(name, task, models, "--compare")
+        found[name] = read_policy(name, task, models, costs, "--compare")
     return found
 
 

@@ -89,7 +89,8 @@ def _settings(
 
 def _candidates(request: Request, config: Config, application: ApplicationConfig) -> dict[str, Policy[Any]]:
     models = {config.models[key].name: key for key in application.models}
-    found = asked_for(request, application.task, models)
+    costs = {key: config.models[key].cost for key in application.models}
+    found = asked_for(request, application.task, models, costs)
     if not found:
         raise InvalidCandidate("expected --policy NAME, or --compare NAME")
     return found

@@ -28,7 +28,10 @@ class Step(NamedTuple):
     wrong: bool
 
 
-SETTINGS: dict[str, dict[str, Any]] = {"static": {"model": "cnn"}}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "static": {"model": "cnn"},
+    "cascade": {"beginning": 5, "exploration": 0.3},  # so that all its stages are reached in short games
+}
 POLICIES: list[Policy[Any]] = [
     kind(**SETTINGS.get(kind.__struct_config__.tag, {}), task=task)
     for kind in get_args(AnyPolicy)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from selector.losses import Absolute, LogLoss, Squared, ZeroOne
-from selector.policies import Exp3, Exp4, Static
+from selector.policies import Cascade, Exp3, Exp4, Static
 from serving.checks import RESERVED_NAMES
 from serving.choices import policy_kinds
 from serving.config import Config, ServerConfig, StoreConfig, load, parse
@@ -41,6 +41,18 @@ def changed(old: str, new: str) -> str:
 
 def application(line: str) -> Config:
     return parse(changed("", line), FOLDER)
+
+
+def test_a_cascade_knows_what_its_models_cost() -> None:
+    with_cost = changed('version = "2"', 'version = "2"\ncost = 7.5')
+
+    config = parse(with_cost.replace('"exp3"', '{ name = "cascade", costs = { svm = 0.25 } }'), FOLDER)
+
+    policy = config.applications["digits"].policy
+    assert isinstance(policy, Cascade)
+    assert policy.costs == {"svm:1": 0.25, "cnn:2": 7.5}
+    with pytest.raises(ConfigError, match="costs: unknown model 'swm'"):
+        parse(with_cost.replace('"exp3"', '{ name = "cascade", costs = { swm = 0.25 } }'), FOLDER)
 
 
 def test_the_least_configuration_has_the_documented_defaults() -> None:

@@ -1,0 +1,42 @@
+"""What a logged decision tells a cascade: who said what, who was right, and with which chance each was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from selector.decisions import Decision, Prediction
+
+_WRONG = 0.5  # losses from here on count as wrong
+_LEAST = 1e-3
+
+
+class Course(Struct, frozen=True):
+    """By model: `right`, where known; `said`, where that and its prediction are; the `chance` to have been asked.
+
+    `rounds` are who had answered before the first round and after each. `drawn` is the chance of all rounds.
+    """
+
+    right: dict[str, bool]
+    said: dict[str, Prediction]
+    chance: dict[str, float]
+    rounds: list[list[str]]
+    drawn: float
+
+    def certain(self) -> dict[str, Prediction]:
+        """What was said before anybody was asked by chance."""
+        return {model: what for model, what in self.said.items() if self.chance.get(model) == 1.0}
+
+
+def course(decision: Decision, losses: Mapping[str, float], models: Mapping[str, int]) -> Course:
+    """The course of a decision among these models."""
+    right = {model: losses[model] < _WRONG for model in sorted(losses) if model in models}
+    said = {model: decision.predictions[model] for model in right if model in decision.predictions}
+    chance: dict[str, float] = {}
+    rounds, drawn = [list[str]()], 1.0
+    for selection in decision.selections:
+        drawn = max(_LEAST, drawn * selection.probability)
+        chance.update(dict.fromkeys(selection.models, drawn))
+        rounds.append(rounds[-1] + [model for model in selection.models if model in said])
+    return Course(right, said, chance, rounds, drawn)

@@ -1,0 +1,107 @@
+"""What to do next in a cascade, and what that is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import sqrt
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from selector.cascade.ledger import Ledger
+from selector.cascade.stage import NOTHING, Stage, View, log_odds, logistic
+from selector.decisions import Prediction
+from selector.pool import Pool
+
+STAGES = 128
+"""Sets of models that are remembered, at most."""
+
+_FREE = 0.01  # of another's cost
+
+
+class Way(Struct, frozen=True):
+    """Asking `model` next (None: stopping): the accuracy to be reached, the cost of what is still asked, the net."""
+
+    model: str | None
+    accuracy: float
+    cost: float
+    net: float
+
+
+class Plan(Struct, frozen=True):
+    """All that decides, for one query. `ids` are the bits of models, `costs` and `usual` accuracies by model.
+
+    `reference` is the model that must not be lost to (None: a budget rules), z the deviations of certainty about that;
+    `share` of the queries run to the end. `shifts`, by model, are log odds that the query itself adds.
+    """
+
+    stages: dict[int, Stage]
+    ids: Mapping[str, int]
+    costs: Mapping[str, float]
+    usual: Mapping[str, float]
+    ledger: Ledger
+    reference: str | None
+    z: float
+    share: float
+    shifts: Mapping[str, float]
+
+    def mask(self, models: Iterable[str]) -> int:
+        """The set as bits."""
+        return sum([1 << self.ids[model] for model in models])
+
+    def place(self, said: Mapping[str, Prediction]) -> tuple[Stage, View]:
+        """The stage where these have answered, and what is seen there."""
+        mask = self.mask(said)
+        stage = self.stages.get(mask) or Stage(Pool().with_models(tuple(said)))
+        if not mask:
+            return stage, NOTHING
+        view = stage.view(mask, said)
+        if self.shifts:
+            shifts = [self.shifts[model] for model in said if said[model].output == view.label]
+            shifted = logistic(log_odds(view.confidence) + sum(shifts) / len(shifts))
+            view = replace(view, confidence=shifted)
+        return stage, view
+
+    def best(self, stage: Stage, view: View, rest: Sequence[str]) -> Way:
+        """The best of `rest` to ask next, whether or not that is better than stopping. At first, what is free."""
+        ways = [self._way(stage, view, model) for model in rest]
+        best = max(ways, key=lambda way: way.net)
+        if not view.mask and best.model is not None:
+            free = [way for way in ways if self.costs[way.model or ""] <= _FREE * self.costs[best.model]]
+            return max(free, key=lambda way: way.net, default=best)
+        return best
+
+    def stop(self, stage: Stage, view: View) -> Way:
+        """Stopping here; what it is not to know whether the reference was right lowers the accuracy."""
+        if not view.mask:
+            return Way(None, 0.0, 0.0, -1e9)
+        chance, variance = self.shadow(stage, view)
+        if self.reference is None or not variance:
+            return Way(None, view.confidence, 0.0, view.confidence)
+        accuracy = view.confidence - self.ledger.worth(self.reference, self.z) * variance
+        cost = chance * self.costs[self.reference]
+        return Way(None, accuracy, cost, accuracy - self.ledger.rate * cost)
+
+    def shadow(self, stage: Stage, view: View) -> tuple[float, float]:
+        """The chance with which the reference is asked at a stop, and the variance of what is then known of it.
+
+        With variance v of whether it is right, cost c and w its worth, the chance that makes c rho + w v / rho least.
+        """
+        reference = self.reference
+        if reference is None or view.mask >> self.ids[reference] & 1:
+            return 0.0, 0.0
+        _, v = stage.expected(view, self.ids[reference], self.usual[reference])
+        priced = self.ledger.rate * self.costs[reference]
+        rho = sqrt(self.ledger.worth(reference, self.z) * v / priced) if priced > 0 else 1.0
+        rho = min(1.0, max(self.share, rho))
+        return rho, v * (1.0 - rho) / rho
+
+    def _way(self, stage: Stage, view: View, model: str) -> Way:
+        stop, on, further = stage.prospects(view, self.ids[model])
+        if self.shifts and not view.mask:
+            stop, on = [logistic(log_odds(p) + self.shifts[model]) for p in (stop, on)]
+        cost, rate = self.costs[model], self.ledger.rate
+        net = on - rate * (cost + further)
+        if stop - rate * cost >= net:
+            return Way(model, stop, cost, stop - rate * cost)
+        return Way(model, on, cost + further, net)

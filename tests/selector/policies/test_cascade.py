@@ -1,0 +1,134 @@
+"""The cascade: cheaper than its best model and no worse, within its budget, and exact about chance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import sqrt
+from random import Random
+from typing import NamedTuple
+
+import pytest
+
+from selector import Cascade
+from selector.cascade.plan import STAGES
+from selector.decisions import Decision, Feature, Prediction, Query, Selection
+from selector.policies.cascade import CascadeState
+from tests.benchmarks.model_failure import decide
+
+COSTS = {"large:1": 10.0, "small:1": 1.0}
+MODELS = tuple(COSTS)
+
+
+class Item(NamedTuple):
+    label: int
+    said: dict[str, Prediction]
+    features: dict[str, Feature]
+
+
+World = Callable[[Random], Item]
+
+
+def scored(rng: Random) -> Item:
+    """The small model knows two thirds of the queries and when it does; the large one errs .1 at random."""
+    label, knows = rng.randrange(4), rng.random() < 2 / 3
+    small = Prediction(label if knows else rng.randrange(4), score=rng.uniform(0.7, 1.0) if knows else 0.4)
+    large = Prediction(label if rng.random() < 0.9 else (label + 1) % 4, score=0.9)
+    return Item(label, {"large:1": large, "small:1": small}, {})
+
+
+def worded(rng: Random) -> Item:
+    """Only the query tells whether the small model knows; no two labels are the same."""
+    label, easy = rng.randrange(1 << 40), rng.random() < 0.5
+    small = Prediction(label if easy else -label)
+    features: dict[str, Feature] = {"prompt": f"this is {'easy' if easy else 'hard'} work"}
+    return Item(label, {"large:1": Prediction(label), "small:1": small}, features)
+
+
+def run(policy: Cascade, world: World, queries: int, seed: int) -> tuple[CascadeState, list[Decision], list[Item]]:
+    state, rng = policy.initial_state(MODELS), Random(seed)
+    decisions, items = [], []
+    for i in range(queries):
+        item = world(rng)
+        decision = decide(policy, state, Query(i, MODELS, features=item.features), item.said, rng)
+        losses = {m: float(said.output != item.label) for m, said in decision.predictions.items()}
+        state = policy.observe(state, decision, losses)
+        decisions.append(decision)
+        items.append(item)
+    return state, decisions, items
+
+
+def mean_cost(decisions: list[Decision]) -> float:
+    return sum(COSTS[model] for decision in decisions for model in decision.predictions) / len(decisions)
+
+
+def test_it_asks_the_dear_model_only_where_the_cheap_one_is_unsure_and_is_no_worse() -> None:
+    _, decisions, items = run(Cascade(costs=COSTS), scored, 3_000, seed=1)
+    wrong = sum(d.answer.output != item.label for d, item in zip(decisions, items, strict=True))
+    large = sum(item.said["large:1"].output != item.label for item in items)
+    assert wrong / 3_000 <= large / 3_000 + 0.005
+    assert mean_cost(decisions[1_500:]) < 7.0  # with hindsight 1 + 10 / 3; the large one alone takes 10
+
+
+def test_a_budget_is_kept() -> None:
+    for budget in (2.0, 5.0):
+        _, decisions, _ = run(Cascade(costs=COSTS, budget=budget), scored, 3_000, seed=2)
+        assert mean_cost(decisions) == pytest.approx(budget, rel=0.1)
+
+
+def test_the_query_itself_tells_whom_to_ask() -> None:
+    _, decisions, items = run(Cascade(costs=COSTS, budget=5.5), worded, 1_500, seed=3)
+    late = list(zip(decisions, items, strict=True))[700:]
+    right = sum(d.answer.output == item.label for d, item in late) / len(late)
+    assert right > 0.9  # asking at random at this cost: about .75
+
+
+def test_the_chance_of_a_shadow_is_the_one_that_is_logged() -> None:
+    policy = Cascade(costs=COSTS, exploration=0.2)
+    state, _, _ = run(policy, scored, 1_000, seed=4)
+    query, first = Query(1, MODELS), Selection(("small:1",), 1.0)
+    said, rng = {"small:1": Prediction(1, score=0.99)}, Random(5)
+    drawn = [policy.select(state, query, [first], said, rng) for _ in range(4_000)]
+    asked = [selection for selection in drawn if selection is not None]
+    (chance,) = {selection.probability for selection in asked}
+    assert 0.2 <= chance < 1.0
+    assert abs(len(asked) / 4_000 - chance) < 5 * sqrt(chance * (1 - chance) / 4_000)
+
+
+def test_what_is_lost_to_the_best_model_is_estimated_without_asking_it_each_time() -> None:
+    state, decisions, items = run(Cascade(costs=COSTS), scored, 4_000, seed=6)
+    wrong = sum(d.answer.output != item.label for d, item in zip(decisions, items, strict=True))
+    large = sum(item.said["large:1"].output != item.label for item in items)
+    account = state.ledger.accounts["large:1"]
+    assert sum("large:1" in decision.predictions for decision in decisions) < 3_500
+    assert abs(account.gap - (wrong - large)) < 4.5 * sqrt(account.variance)
+
+
+def test_reported_costs_count_instead_of_those_that_are_set() -> None:
+    policy = Cascade(costs=COSTS)
+    state = policy.initial_state(MODELS)
+    said = {"large:1": Prediction(1, cost=3.0), "small:1": Prediction(1)}
+    decision = Decision(
+        "",
+        Query(1, MODELS),
+        0.0,
+        "cascade",
+        (Selection(MODELS, 1.0),),
+        said,
+        policy.combine(state, Query(1, MODELS), (Selection(MODELS, 1.0),), said),
+    )
+    state = policy.observe(state, decision, {"large:1": 0.0, "small:1": 0.0})
+    assert policy.describe(state)["large:1"]["cost"] == 3.0
+    assert state.ledger.spent == 4.0
+
+
+def test_many_models_take_bounded_memory_and_time() -> None:
+    models = tuple(f"m{i:02}" for i in range(12))
+    policy, rng = Cascade(beginning=30), Random(7)
+    state = policy.initial_state(models)
+    for i in range(60):
+        label = rng.randrange(3)
+        said = {m: Prediction(label if rng.random() < 0.7 else rng.randrange(3), score=rng.random()) for m in models}
+        decision = decide(policy, state, Query(i, models), said, rng)
+        losses = {m: float(what.output != label) for m, what in decision.predictions.items()}
+        state = policy.observe(state, decision, losses)
+    assert len(state.stages) <= STAGES
