@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Self
 
 from msgspec import Struct, msgpack
 
-from selector.certainty import Certainty, Record
-from selector.decisions import Entry, Feedback, ModelsChanged, PolicyChanged
+from selector.decisions import Decision, Entry, Feedback, ModelsChanged, PolicyChanged
 from selector.errors import InvalidLabel
 from selector.losses import Loss, losses_of
-from selector.policy import Policy
+from selector.policy import Losses, Policy
 
 
 class Learner:
     """A state, and the position of the log up to which it has been folded.
 
-    The same class folds the population's entries and those of a single user; which entries it is
+    The same class folds everyone's entries and those of a single user; which entries it is
     given is the caller's choice. The fold is total: an entry that the loss cannot take is counted
     in `skipped` and changes nothing else. `models` are those of the last ModelsChanged,
-    `announced` is the policy of the last PolicyChanged. `record` is what the `certainty` of answers rests on, those
-    of the last policy. No clock, cache or random generator is read.
+    `announced` is the policy of the last PolicyChanged. No clock, cache or random generator is read.
     """
 
-    def __init__(self, policy: Policy[Any], loss: Loss, certainty: Certainty | None = None) -> None:
+    def __init__(self, policy: Policy[Any], loss: Loss) -> None:
         self.policy = policy
         self.loss = loss
-        self.certainty = certainty
         self.state: Any = policy.initial_state(())
-        self.record = Record()
         self.models: tuple[str, ...] = ()
         self.announced = ""
         self.position = 0
@@ -42,35 +38,34 @@ class Learner:
         self.position = entry.position
         match entry.event:
             case Feedback():
-                self._learn(entry, entry.event)
+                self._learn(entry.event, entry.decisions)
             case ModelsChanged(models):
                 self.models = models
                 self.state = self.policy.with_models(self.state, models)
             case PolicyChanged(policy):
-                self.announced, self.record = policy, Record()
+                self.announced = policy
 
-    def fold_all(self, entries: Iterable[Entry]) -> Learner:
+    def fold_all(self, entries: Iterable[Entry]) -> Self:
         """Fold entries in the order of their positions."""
         for entry in entries:
             self.fold(entry)
         return self
 
-    def _learn(self, entry: Entry, feedback: Feedback) -> None:
+    def _learn(self, feedback: Feedback, decisions: Sequence[Decision]) -> Sequence[tuple[Decision, Losses]]:
+        """What was learned from: each decision with its losses."""
         try:
-            scored = [(decision, losses_of(decision, feedback, self.loss)) for decision in entry.decisions]
+            scored = [(decision, losses_of(decision, feedback, self.loss)) for decision in decisions]
         except InvalidLabel:
             self.skipped += 1
-            return
+            return ()
         for decision, losses in scored:
             self.state = self.policy.observe(self.state, decision, losses)
-            if self.certainty is not None:
-                self.record = self.certainty.observe(self.record, decision, feedback, self.loss)
+        return scored
 
     def encode(self) -> bytes:
         """All that has been folded, but for the position: equal folds give equal bytes."""
         state = self.policy.encode(self.state)
-        record = None if self.certainty is None else self.record
-        return msgpack.encode(_Folded(self.models, self.announced, self.skipped, state, record))
+        return msgpack.encode(_Folded(self.models, self.announced, self.skipped, state))
 
     def restore(self, data: bytes, position: int) -> None:
         """Take up what `encode` gave when the fold stood at `position`. Raises msgspec.DecodeError on other bytes."""
@@ -78,7 +73,6 @@ class Learner:
         self.state = self.policy.decode(folded.state)
         self.models, self.announced = folded.models, folded.announced
         self.skipped, self.position = folded.skipped, position
-        self.record = folded.record or Record()
 
 
 class _Folded(Struct, frozen=True, array_like=True):
@@ -86,4 +80,3 @@ class _Folded(Struct, frozen=True, array_like=True):
     announced: str
     skipped: int
     state: bytes
-    record: Record | None

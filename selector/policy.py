@@ -89,8 +89,12 @@ class Policy(
         """
 
     @abstractmethod
-    def blend(self, population: State, own: State) -> State:
-        """A user's state met with everyone's: a new state; neither argument changes."""
+    def blend(self, population: State, own: State, strength: float) -> State:
+        """A user's state met with everyone's: a new state; neither argument changes.
+
+        The population's counts for `strength` of the user's feedbacks (at least; infinite: users do not differ), so a
+        new user is answered as the population is.
+        """
 
     @abstractmethod
     def describe(self, state: State) -> dict[str, dict[str, float]]:

@@ -22,6 +22,7 @@ from serving.deadlines import Deadlines
 from serving.errors import ConflictingFeedback, ShuttingDown
 from serving.feedback import FeedbackPath
 from serving.gathering import Gathering
+from serving.hooks import Hooks
 from serving.knowledge import Knowledge
 from serving.measures import Measures
 from serving.models import Model
@@ -58,9 +59,15 @@ class Application:
     """
 
     def __init__(
-        self, config: ApplicationConfig, models: dict[str, Model], knowledge: Knowledge, around: Surroundings
+        self,
+        config: ApplicationConfig,
+        models: dict[str, Model],
+        knowledge: Knowledge,
+        hooks: Hooks,
+        around: Surroundings,
     ) -> None:
         self.config = config
+        self.hooks = hooks
         self.name = config.name
         self.models = models
         self.knowledge = knowledge
@@ -113,14 +120,14 @@ class Application:
 
     def predict(self, request: PredictRequest, reply: Reply) -> None:
         """Answer a query: `reply` is called once, at the deadline at the latest."""
-        state = self.knowledge.state_for(request.user)
         if not self.admit(request.client_id, reply):
             return
         around = self.around
         started = around.steady()
         deadline = started + (self.config.slo if request.timeout is None else request.timeout)
-        query = Query(around.ids.next(), self.available(), request.user, request.context)
-        gathering = Gathering(self, state, query, request.input, started, deadline, reply)
+        user, features = self.hooks.read(request.input, request.user, request.context)
+        query = Query(around.ids.next(), self.available(), user, features)
+        gathering = Gathering(self, self.knowledge.state_for(user), query, request.input, started, deadline, reply)
         gathering.client_id = request.client_id
         gathering.advance()
         if not gathering.finished:
@@ -148,9 +155,9 @@ class Application:
             if isinstance(found, WindjammerError):
                 done(found)
                 return
-            own, policy = found.state, self.policy
-            met = policy.blend(self.knowledge.population.state, own) if policy.per_user else None
-            models = policy.describe(self.knowledge.population.state if met is None else met)
+            own, policy, population = found.state, self.policy, self.knowledge.population
+            met = self.knowledge.met(found) if policy.per_user else None
+            models = policy.describe(population.state if met is None else met)
             done({**self.state(), "user": user, "models": models, "own": policy.describe(own)})
 
         self.knowledge.look_up(user, tell)

@@ -12,6 +12,7 @@ from msgspec import Meta, Struct, field
 from selector.certainty import Certainty
 from selector.confidence import Threshold
 from selector.decisions import Label
+from selector.fold import Fold
 from selector.interval import Interval
 from selector.losses import Loss, ZeroOne
 from selector.policy import Policy, Task
@@ -23,7 +24,9 @@ from serving.settings import ConfigError, Table, check_choice, check_keys, conve
 from serving.units import Duration, Milliseconds, Size
 
 Share = Annotated[float, Meta(ge=0, le=1)]
+PositiveShare = Annotated[float, Meta(gt=0, le=1)]
 Part = Annotated[float, Meta(gt=0, lt=1)]
+Function = Annotated[str, Meta(pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*$")]
 Count = Annotated[int, Meta(ge=1)]
 
 
@@ -79,16 +82,21 @@ class ApplicationConfig(Struct, frozen=True, kw_only=True):
     when_unsure: Literal["answer", "default"] = "answer"
     coverage: Part | None = None
     shadow_share: Share = 0.0
+    user: Function | None = None
+    features: Function | None = None
+    blend: Function | None = None
+    user_influence: PositiveShare = 1.0
     log_inputs: bool = False
     cache_bytes: Size = 64 * 2**20
     cache_ttl: Duration = 600.0
 
     @property
-    def certainty(self) -> Certainty | None:
-        """What answers are said to be worth; None where that is not asked for."""
+    def fold(self) -> Fold:
+        """What the application's log is folded with."""
         threshold = None if self.target_error is None else Threshold(target_error=self.target_error)
         interval = None if self.coverage is None else Interval(coverage=self.coverage)
-        return Certainty(threshold=threshold, interval=interval) if threshold or interval else None
+        certainty = Certainty(threshold=threshold, interval=interval) if threshold or interval else None
+        return Fold(policy=self.policy, loss=self.loss, certainty=certainty, influence=self.user_influence)
 
 
 class Config(Struct, frozen=True, kw_only=True):
@@ -213,5 +221,7 @@ def _check_answers(application: ApplicationConfig, max_timeout: float, where: st
         )
     if application.when_unsure == "default" and application.default_output is None:
         raise ConfigError(f"{where} when_unsure: 'default' needs a default_output, found none")
+    if application.blend is not None and not application.policy.per_user:
+        raise ConfigError(f"{where} blend: policy {application.policy.name!r} keeps no state for each user")
     if application.coverage is not None and application.task != "regression":
         raise ConfigError(f"{where} coverage: intervals are for task = 'regression', found {application.task!r}")

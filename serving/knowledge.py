@@ -13,13 +13,14 @@ from msgspec import json
 from feedback_store.contract import Log, Snapshot
 from feedback_store.recovery import restore
 from feedback_store.writer import Writer
-from selector.certainty import Certainty
 from selector.decisions import Answer, Entry
 from selector.errors import WindjammerError
+from selector.fold import Fold
 from selector.learner import Learner
-from selector.losses import Loss
 from selector.personalization import Users
-from selector.policy import Policy, Predictions
+from selector.policy import Predictions
+from selector.population import Population
+from serving.hooks import Hooks
 
 logger = logging.getLogger(__name__)
 
@@ -33,26 +34,19 @@ USER_SNAPSHOT_EVERY = 200
 class Knowledge:
     """The population's learner and those of the users seen last.
 
-    `fold_key` names the fold (version, policy, loss, certainty): snapshots of another fold are not found, and
+    `fold_key` names the fold: snapshots of another fold are not found, and
     the history is folded again.
     """
 
-    def __init__(
-        self,
-        application: str,
-        policy: Policy[Any],
-        loss: Loss,
-        certainty: Certainty | None,
-        writer: Writer,
-        fold_key: str,
-    ) -> None:
+    def __init__(self, application: str, fold: Fold, hooks: Hooks, writer: Writer, fold_key: str) -> None:
         self.application = application
-        self.policy = policy
-        self.loss = loss
-        self.certainty = certainty
+        self.policy = fold.policy
+        self.certainty = fold.certainty
+        self.hooks = hooks
         self.fold_key = fold_key
-        self.population = Learner(policy, loss, certainty)
+        self.population = fold.everyone()
         self.users = Users(USERS)
+        self._fold = fold
         self._writer = writer
         self._saved = 0
         self._broken = False  # the states are not to be trusted
@@ -72,7 +66,11 @@ class Knowledge:
         if own is None:
             self._load(user)
             return self.population.state
-        return self.policy.blend(self.population.state, own.state)
+        return self.met(own)
+
+    def met(self, own: Learner) -> Any:
+        """The state that answers a user, whose `own` learner is known."""
+        return self.hooks.met(self.population.state, own.state, partial(self.population.met, own))
 
     def judge(self, combined: Answer, predictions: Predictions) -> Answer:
         """The answer combined from `predictions`, with what is known of such answers."""
@@ -135,6 +133,7 @@ class Knowledge:
             if isinstance(result, WindjammerError):
                 self._report(result)
                 return
+            assert isinstance(result, Population)
             self.population, self._broken = result, False
             for entry in missed:
                 self.fold(entry)
@@ -157,7 +156,7 @@ class Knowledge:
 
     def _read(self, user: str | None, log: Log) -> Learner:
         """The fold up to the end of the log, on the writer's thread."""
-        learner = Learner(self.policy, self.loss, self.certainty if user is None else None)
+        learner = self._fold.everyone() if user is None else self._fold.one()
         folded = restore(log, self.application, user, self.fold_key, learner)
         if user is not None and folded >= USER_SNAPSHOT_EVERY:
             log.save([self._snapshot(learner, user)])

@@ -43,6 +43,7 @@ def _applications(applications: Iterable[Application]) -> Iterator[Metric]:
         ("feedback_duplicate", "Feedback that had been joined before.", lambda a: a.measures.duplicates),
         ("feedback_conflict", "Feedback that contradicted what had been joined.", lambda a: a.measures.conflicts),
         ("feedback_skipped", "Feedback that the loss could not take.", lambda a: a.knowledge.population.skipped),
+        ("hook_failures", "Queries for which a hook failed.", lambda a: a.hooks.failures),
         ("cache_hits", "Predictions answered from the cache.", lambda a: a.cache.hits),
         ("cache_misses", "Predictions asked of a model.", lambda a: a.cache.misses),
         ("cache_joined", "Predictions that joined the same input in flight.", lambda a: a.cache.joined),

@@ -12,7 +12,6 @@ from pathlib import Path
 from random import Random
 from typing import TypeVar
 
-from msgspec import json
 from prometheus_client import CollectorRegistry
 
 from feedback_store.contract import Applied, Log, Pending
@@ -22,10 +21,11 @@ from feedback_store.recovery import recover
 from feedback_store.spool import Spool
 from feedback_store.writer import Writer
 from selector.decisions import Event, ModelsChanged, PolicyChanged
-from selector.errors import WindjammerError
+from selector.errors import InvalidSetting, WindjammerError
 from serving.application import Application, Surroundings
 from serving.config import ApplicationConfig, Config
 from serving.deadlines import Deadlines
+from serving.hooks import Hooks
 from serving.knowledge import Knowledge
 from serving.metrics import ServiceCollector
 from serving.models import Model
@@ -128,10 +128,12 @@ class Service:
         return min(asking, default=self.config.server.max_timeout)
 
     def _application(self, config: ApplicationConfig, around: Surroundings) -> Application:
-        knowledge = Knowledge(
-            config.name, config.policy, config.loss, config.certainty, around.writer, fold_key(config)
-        )
-        return Application(config, {key: self.models[key] for key in config.models}, knowledge, around)
+        try:
+            hooks = Hooks(config.user, config.features, config.blend)
+        except InvalidSetting as error:
+            raise InvalidSetting(f"[applications.{config.name}] {error}") from error
+        knowledge = Knowledge(config.name, config.fold, hooks, around.writer, fold_key(config))
+        return Application(config, {key: self.models[key] for key in config.models}, knowledge, hooks, around)
 
     def _recover(self, log: Log) -> None:
         for application in self.applications.values():
@@ -160,8 +162,7 @@ async def _on_writer(writer: Writer, read: Callable[[Log], T]) -> T:
 
 def fold_key(config: ApplicationConfig) -> str:
     """Names the fold of an application's log, as snapshots carry it: version, and the settings that it depends on."""
-    settings = json.encode((config.loss, config.certainty)).decode()
-    return f"{version('windjammer')} {config.policy.settings} {settings}"
+    return f"{version('windjammer')} {config.fold.settings}"
 
 
 def _inputs(config: Config) -> dict[str, tuple[str, tuple[int, ...]]]:

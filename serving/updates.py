@@ -89,12 +89,13 @@ def _begin(
     if known is not None:
         path.observe(ObserveRequest((known,), label=label), reply)
         return
-    state = application.knowledge.state_for(request.user)
     if not application.admit(request.client_id, reply):
         return
     around = application.around
     started = around.steady()
-    query = Query(around.ids.next(), application.available(), request.user, request.context)
+    user, features = application.hooks.read(request.input, request.user, request.context)
+    state = application.knowledge.state_for(user)
+    query = Query(around.ids.next(), application.available(), user, features)
     gathering = Gathering(
         Update(path, label), state, query, request.input, started, started + around.update_timeout, reply
     )

@@ -89,7 +89,7 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
                 state.calibration.add(*claim)
         return state
 
-    def blend(self, population: EnsembleState, own: EnsembleState) -> EnsembleState:
+    def blend(self, population: EnsembleState, own: EnsembleState, strength: float) -> EnsembleState:
         return population
 
     def encode(self, state: EnsembleState) -> bytes:

@@ -23,8 +23,7 @@ class Exp3(Single[Weights], frozen=True, kw_only=True, tag="exp3"):
     order. `learning_rate` is eta. `share` is the fixed share, given up at each feedback and spread
     evenly: 0 is the published rule, which needs ever longer to forgive a model that failed. A model that joins
     gets the mean weight. `implicit_exploration` is gamma of Exp3-IX: the loss is divided by p_i + gamma, which
-    bounds what one unlikely feedback can do; 0 is the published rule of Exp3. `prior_strength` is the
-    number of feedbacks that the population's weights count for in a user's.
+    bounds what one unlikely feedback can do; 0 is the published rule of Exp3.
 
     Auer, Cesa-Bianchi, Freund, Schapire: The nonstochastic multiarmed bandit problem (SIAM J. Comput. 2002);
     the fixed share is that of their Exp3.S. Neu: Explore no more (NIPS 2015), for Exp3-IX, where gamma = eta / 2.
@@ -43,7 +42,6 @@ class Exp3(Single[Weights], frozen=True, kw_only=True, tag="exp3"):
     learning_rate: Annotated[float, Meta(gt=0)] = 0.05
     share: Annotated[float, Meta(ge=0, lt=1)] = 0.001
     implicit_exploration: Annotated[float, Meta(ge=0, le=1)] = 0.0
-    prior_strength: Annotated[float, Meta(ge=0)] = 10.0
 
     def initial_state(self, models: Sequence[str]) -> Weights:
         return Weights(Tally()).with_models(models)
@@ -64,8 +62,8 @@ class Exp3(Single[Weights], frozen=True, kw_only=True, tag="exp3"):
             state.settle(self.share)
         return state
 
-    def blend(self, population: Weights, own: Weights) -> Weights:
-        return population.blend(own, self.prior_strength)
+    def blend(self, population: Weights, own: Weights, strength: float) -> Weights:
+        return population.blend(own, strength)
 
     def describe(self, state: Weights) -> dict[str, dict[str, float]]:
         return state.tally.describe(state.of(state.tally.models))

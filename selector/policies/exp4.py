@@ -30,8 +30,7 @@ class Exp4(Policy[Votes], frozen=True, kw_only=True, tag="exp4"):
     mean weight. Confidence is the answer's share of the weight of all models that were asked (in regression, the
     share of the weight that arrived). `restart` is the detector that watches each model's losses: one that has
     changed weighs what its losses since then are worth. It takes more time than all the rest, so it must be asked
-    for: where models fail and recover, `restart = "cusum", share = 0.01` comes back sooner. `prior_strength` is the
-    number of feedbacks that the population's weights count for in a user's.
+    for: where models fail and recover, `restart = "cusum", share = 0.01` comes back sooner.
 
     Each model is an expert whose advice is one label (Auer et al. 2002, section 7); the loss of every
     expert being known, the update is the weighted majority's (Littlestone & Warmuth 1994). Fixed share: Herbster &
@@ -52,7 +51,6 @@ class Exp4(Policy[Votes], frozen=True, kw_only=True, tag="exp4"):
     learning_rate: Annotated[float, Meta(gt=0)] = 0.2
     share: Annotated[float, Meta(ge=0, lt=1)] = 0.001
     restart: DetectorName | Literal["none"] = "none"
-    prior_strength: Annotated[float, Meta(ge=0)] = 10.0
 
     def initial_state(self, models: Sequence[str]) -> Votes:
         return self.with_models(Votes(Tally()), models)
@@ -76,8 +74,8 @@ class Exp4(Policy[Votes], frozen=True, kw_only=True, tag="exp4"):
             self._watch(state, losses)
         return state
 
-    def blend(self, population: Votes, own: Votes) -> Votes:
-        return self._watched(population.blend(own, self.prior_strength), own)
+    def blend(self, population: Votes, own: Votes, strength: float) -> Votes:
+        return self._watched(population.blend(own, strength), own)
 
     def describe(self, state: Votes) -> dict[str, dict[str, float]]:
         return state.tally.describe(state.of(state.tally.models))

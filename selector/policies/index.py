@@ -5,9 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from math import inf
-from typing import Annotated, ClassVar
-
-from msgspec import Meta
+from typing import ClassVar
 
 from selector.decisions import Decision, Query
 from selector.policies.memory import Memory, Remembering
@@ -15,15 +13,10 @@ from selector.policy import LearnsFrom, Losses
 
 
 class Index(Remembering[Memory], frozen=True, kw_only=True):
-    """Asks the model with the greatest index, ties broken evenly.
-
-    `prior_strength` is the number of feedbacks that the population's losses count for in a user's.
-    """
+    """Asks the model with the greatest index, ties broken evenly."""
 
     state_type: ClassVar[type] = Memory
     learns_from: ClassVar[LearnsFrom] = "labels"
-
-    prior_strength: Annotated[float, Meta(ge=0)] = 10.0
 
     @abstractmethod
     def indices(self, counts: Sequence[float], losses: Sequence[float], total: float) -> list[float]:
@@ -41,8 +34,8 @@ class Index(Remembering[Memory], frozen=True, kw_only=True):
         self.remember(state, decision, losses)
         return state
 
-    def blend(self, population: Memory, own: Memory) -> Memory:
-        return self.meet(population, own, self.prior_strength)
+    def blend(self, population: Memory, own: Memory, strength: float) -> Memory:
+        return self.meet(population, own, strength)
 
     def describe(self, state: Memory) -> dict[str, dict[str, float]]:
         return state.tally.describe(self.chances(state, Query(0, state.tally.models)))

@@ -56,7 +56,7 @@ class MajorityVote(Policy[Tally], frozen=True, kw_only=True, tag="majority_vote"
     def observe(self, state: Tally, decision: Decision, losses: Losses) -> Tally:
         return state
 
-    def blend(self, population: Tally, own: Tally) -> Tally:
+    def blend(self, population: Tally, own: Tally, strength: float) -> Tally:
         return population
 
     def describe(self, state: Tally) -> dict[str, dict[str, float]]:

@@ -101,10 +101,10 @@ class Remembering(Single[M], Generic[M], frozen=True, kw_only=True):
         return True, any(changes)
 
     def meet(self, population: M, own: M, strength: float) -> M:
-        """The power prior; whoever has heard more tells which models are silent or have failed."""
+        """Shrunk mean losses; whoever has heard more tells which models are silent or have failed."""
         state = self.with_models(own, population.tally.models)
         wiser = population if population.clock > own.clock else state
-        tally = population.tally.blend(own.tally, strength)
+        tally = population.tally.blend(own.tally, own.clock, strength)
         courses = [_copied(course) for course in wiser.of(tally.models)]
         return self.made(Memory(tally, courses, wiser.clock, wiser.spared, state.latest))
 

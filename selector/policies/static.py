@@ -47,7 +47,7 @@ class Static(Policy[Tally], frozen=True, kw_only=True, tag="static"):
     def observe(self, state: Tally, decision: Decision, losses: Losses) -> Tally:
         return state
 
-    def blend(self, population: Tally, own: Tally) -> Tally:
+    def blend(self, population: Tally, own: Tally, strength: float) -> Tally:
         return population
 
     def describe(self, state: Tally) -> dict[str, dict[str, float]]:

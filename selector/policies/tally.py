@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import exp, isinf, log
 
 from msgspec import Struct
 
@@ -50,16 +51,19 @@ class Tally(Struct, array_like=True):
         counts, losses = self.of(names)
         return Tally(names, list(counts), list(losses))
 
-    def blend(self, own: Tally, strength: float) -> Tally:
-        """The power prior: this tally, scaled to count for at most `strength` feedbacks, plus `own`."""
-        total = sum(self.counts)
-        scale = min(1.0, strength / total) if total > 0 else 0.0
-        counts, losses = own.of(self.models)
-        return Tally(
-            self.models,
-            [n + scale * m for n, m in zip(counts, self.counts, strict=True)],
-            [n + scale * m for n, m in zip(losses, self.losses, strict=True)],
-        )
+    def blend(self, own: Tally, heard: float, strength: float) -> Tally:
+        """This tally of everyone met with that of a user who gave `heard` feedbacks: each mean loss is shrunk.
+
+        The mean is (l + k L / N) / (n + k), with k as in `worth`. It counts as one of N losses for a new user, and as
+        one of n + k for one who is well known (see `sharpness`).
+        """
+        tally = Tally(self.models, [], [])
+        for big_n, big_l, n, loss in zip(self.counts, self.losses, *own.of(self.models), strict=True):
+            k = worth(big_n, strength)
+            count = sharpness(big_n, n + k, heard, strength)
+            tally.counts.append(count)
+            tally.losses.append(count * (loss + k * big_l / big_n) / (n + k) if big_n > 0 else loss)
+        return tally
 
     def describe(self, weights: Sequence[float]) -> dict[str, dict[str, float]]:
         """`{model: {"weight", "count", "loss"}}` with weights that sum to 1; "loss" (the mean) only where count > 0."""
@@ -70,3 +74,18 @@ class Tally(Struct, array_like=True):
             if count > 0:
                 described[model]["loss"] = loss / count
         return described
+
+
+def worth(everyone: float, strength: float) -> float:
+    """How many losses of a user `everyone`'s mean of so many counts for: it is not exact itself."""
+    return 1.0 / (1.0 / strength + 1.0 / everyone) if everyone > 0 else 0.0
+
+
+def sharpness(everyone: float, own: float, heard: float, strength: float) -> float:
+    """The number of losses that a shrunk mean is worth: `everyone`'s for a new user, so that the user is answered
+    as the population is; after `heard` feedbacks, by a geometric mean, ever more the user's `own`.
+    """
+    if everyone <= 0.0:
+        return own
+    w = 1.0 if isinf(strength) else strength / (heard + strength)
+    return exp(w * log(everyone) + (1.0 - w) * log(own))

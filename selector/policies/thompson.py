@@ -39,8 +39,7 @@ class Thompson(Remembering[Posterior], frozen=True, kw_only=True, tag="thompson"
     model's part grows with the evidence that it has recovered. Shadow queries make all of this needless: their
     share is subtracted.
 
-    The published rule is `unasked = false, restart = "none", exploration = 0, probing = 0`. `prior_strength`
-    is the number of feedbacks that the population's count for in a user's.
+    The published rule is `unasked = false, restart = "none", exploration = 0, probing = 0`.
 
     Thompson 1933; Chapelle & Li: An empirical evaluation of Thompson sampling (NIPS 2011), algorithm 2.
     With `discount`: Raj & Kalyani: Taming non-stationary bandits (2017); with `window`: Trovo et al.: Sliding-window
@@ -60,7 +59,6 @@ class Thompson(Remembering[Posterior], frozen=True, kw_only=True, tag="thompson"
     learns_from: ClassVar[LearnsFrom] = "labels"
 
     exploration: Annotated[float, Meta(ge=0, lt=0.5)] = 0.005
-    prior_strength: Annotated[float, Meta(ge=0)] = 10.0
     probing: Annotated[float, Meta(ge=0, lt=0.5)] = 0.005
 
     def made(self, memory: Memory) -> Posterior:
@@ -103,8 +101,8 @@ class Thompson(Remembering[Posterior], frozen=True, kw_only=True, tag="thompson"
             state.table, state.since = _table(state.tally), 0
         return state
 
-    def blend(self, population: Posterior, own: Posterior) -> Posterior:
-        return self.meet(population, own, self.prior_strength)
+    def blend(self, population: Posterior, own: Posterior, strength: float) -> Posterior:
+        return self.meet(population, own, strength)
 
     def describe(self, state: Posterior) -> dict[str, dict[str, float]]:
         return state.tally.describe(state.table)

@@ -81,7 +81,7 @@ class TrackAndStop(Remembering[Race], frozen=True, kw_only=True, tag="track_and_
             self._run(state)
         return state
 
-    def blend(self, population: Race, own: Race) -> Race:
+    def blend(self, population: Race, own: Race, strength: float) -> Race:
         return population
 
     def describe(self, state: Race) -> dict[str, dict[str, float]]:

@@ -65,7 +65,7 @@ class Vowpal(Single[VowpalState], frozen=True, kw_only=True, tag="vowpal"):
             tally.add(model, loss)
         return state
 
-    def blend(self, population: VowpalState, own: VowpalState) -> VowpalState:
+    def blend(self, population: VowpalState, own: VowpalState, strength: float) -> VowpalState:
         return population
 
     def describe(self, state: VowpalState) -> dict[str, dict[str, float]]:

@@ -7,7 +7,7 @@ from math import exp, log
 
 from msgspec import Struct
 
-from selector.policies.tally import Tally
+from selector.policies.tally import Tally, sharpness, worth
 
 
 class Weights(Struct, array_like=True):
@@ -100,11 +100,16 @@ class Weights(Struct, array_like=True):
             self.logs = _normalized(self.logs)
 
     def blend(self, own: Weights, strength: float) -> Weights:
-        """The power prior: these log weights, scaled to count for at most `strength` feedbacks, plus `own`."""
-        scale = min(1.0, strength / self.memory) if self.memory > 0 else 0.0
-        logs = [w + scale * v for w, v in zip(own.logs_of(self.tally.models), self.logs, strict=True)]
-        tally = self.tally.blend(own.tally, strength)
-        return Weights(tally, _normalized(logs), own.memory + scale * self.memory)
+        """These log weights of everyone met with a user's `own`: each step, or mean loss, is shrunk.
+
+        The step is (v + k V / M) / (n + k), M being the memory of everyone, n that of the user, and k as in `worth`;
+        the log weights are as many of it as `sharpness` tells.
+        """
+        n, k = own.memory, worth(max(self.tally.counts, default=0.0), strength)
+        memory = sharpness(self.memory, n + min(k, self.memory), n, strength)
+        scale, part = memory / max(n + k, 1e-9), k / max(self.memory, 1e-9)
+        logs = [scale * (v + part * w) for v, w in zip(own.logs_of(self.tally.models), self.logs, strict=True)]
+        return Weights(self.tally.blend(own.tally, n, strength), _normalized(logs), memory)
 
     def _mean(self) -> float:
         return log(sum(map(exp, self.logs)) / len(self.logs)) if self.logs else 0.0

@@ -6,19 +6,11 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from serving.fields import ClientId, Feature, Label, Number, QueryId, User
+
 BATCH_LIMIT = 4096
 """Rows of one request at most: they are decoded in one go, while everybody else waits."""
 
-STORABLE = "^[^\\x00]*$"
-"""Text without NUL: PostgreSQL stores no other."""
-
-Number = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
-Label = bool | Number | float | str
-Feature = Number | float | str
-OurId = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-ClientId = Annotated[str, Meta(min_length=1, max_length=128, pattern=STORABLE)]
-QueryId = OurId | ClientId
-User = Annotated[str, Meta(min_length=1, max_length=256, pattern=STORABLE)]
 Rows = Annotated[list[Raw], Meta(max_length=BATCH_LIMIT)]
 
 

@@ -107,7 +107,7 @@ class Audit:
         return int(query) if query.isdecimal() else log.query_of(self.name, query)
 
     def _newborn(self, user: str | None) -> Learner:
-        return Learner(self.config.policy, self.config.loss, self.config.certainty if user is None else None)
+        return self.config.fold.everyone() if user is None else self.config.fold.one()
 
 
 def digest(learner: Learner) -> str:

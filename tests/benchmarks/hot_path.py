@@ -27,12 +27,14 @@ from feedback_store.spool import Spool
 from feedback_store.writer import Writer
 from selector.decisions import Prediction
 from selector.errors import WindjammerError
+from selector.fold import Fold
 from selector.policies import Exp3
 from serving.api.endpoints import endpoints
 from serving.api.protocol import ShortCutProtocol, ShortCuts
 from serving.application import Application, Surroundings
 from serving.config import ApplicationConfig, ModelConfig
 from serving.deadlines import Deadlines
+from serving.hooks import Hooks
 from serving.inputs import InputSpec
 from serving.knowledge import Knowledge
 from serving.models import Model
@@ -135,7 +137,8 @@ class Rig:
         self.replica = Replica("sum:1/0", "sum:1", self.model)
         self.replica.connection_made(cast("asyncio.Transport", self.worker))
         self.writer = Writer(NoLog(), Spool(folder), loop.call_soon_threadsafe)
-        knowledge = Knowledge("sum", Exp3(), self.config.loss, None, self.writer, "fold")
+        hooks = Hooks()
+        knowledge = Knowledge("sum", Fold(policy=Exp3(), loss=self.config.loss), hooks, self.writer, "fold")
         knowledge.population.state = Exp3().initial_state(("sum:1",))
         around = Surroundings(
             self.writer,
@@ -146,7 +149,7 @@ class Rig:
             random.Random(1),
             10.0,
         )
-        self.application = Application(self.config, {"sum:1": self.model}, knowledge, around)
+        self.application = Application(self.config, {"sum:1": self.model}, knowledge, hooks, around)
         self.input = Input("FP32", (floats,), bytes(4 * floats))
 
     def settle(self) -> None:

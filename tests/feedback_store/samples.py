@@ -69,7 +69,7 @@ class Counting(Policy[Counts], frozen=True, kw_only=True, tag="counting"):
             state.models[model] = [n + 1, total * 0.99 + loss]
         return state
 
-    def blend(self, population: Counts, own: Counts) -> Counts:
+    def blend(self, population: Counts, own: Counts, strength: float) -> Counts:
         return own
 
     def describe(self, state: Counts) -> dict[str, dict[str, float]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import pairwise, permutations
+from math import inf
 from random import Random
 from typing import Any
 
@@ -114,7 +115,7 @@ def test_reading_a_state_does_not_change_it(policy: Policy[Any]) -> None:
         for selection in choices(policy, state, query, 5):
             assert selection is not None
             policy.combine(state, query, (selection,), {model: Prediction(1) for model in selection.models})
-    blended = policy.blend(state, other)
+    blended = policy.blend(state, other, 10.0)
     policy.describe(state)
     policy.with_models(state, ("cnn:1", "new:1"))
     if blended is not state:
@@ -227,21 +228,36 @@ def test_a_policy_learns_from_what_it_says(policy: Policy[Any]) -> None:
 
 
 @every_policy
-def test_a_user_begins_as_the_population_and_ends_as_oneself(policy: Policy[Any]) -> None:
+@pytest.mark.parametrize("strength", [1.0, 20.0, inf])
+def test_a_new_user_is_answered_as_the_population_is(policy: Policy[Any], strength: float) -> None:
+    population, nobody = trained(policy, 400), policy.initial_state(MODELS)
+    met = policy.blend(population, nobody, strength)
+    for query in (QUERY, Query(2, MODELS[:2])):
+        for chosen, expected in zip(*(choices(policy, state, query, 20) for state in (met, population)), strict=True):
+            assert chosen is not None
+            assert expected is not None
+            assert chosen.models == expected.models
+            assert chosen.probability == pytest.approx(expected.probability, rel=0.02)  # a table may be a little old
+    described, everyones = policy.describe(met), policy.describe(population)
+    assert all(described[model] == pytest.approx(everyones[model], abs=0.01) for model in MODELS)
+
+
+@every_policy
+def test_a_user_ends_as_oneself(policy: Policy[Any]) -> None:
     population, nobody, own = trained(policy, 400), policy.initial_state(MODELS), trained(policy, 50, seed=2)
     if not policy.per_user:
-        assert policy.blend(population, own) is population
+        assert policy.blend(population, own, 10.0) is population
         return
-    strength = msgspec.structs.asdict(policy)["prior_strength"]
-    counts = [
-        sum(model["count"] for model in policy.describe(state).values())
-        for state in (policy.blend(population, nobody), policy.blend(population, own), own)
-    ]
-    assert counts[0] == pytest.approx(strength)
-    assert counts[1] == pytest.approx(counts[2] + strength)
-    losses = {model: known["loss"] for model, known in policy.describe(policy.blend(population, nobody)).items()}
-    assert losses == pytest.approx({m: known["loss"] for m, known in policy.describe(population).items()})
-    assert policy.encode(policy.blend(nobody, own)) == policy.encode(policy.with_models(own, MODELS))
+    assert policy.encode(policy.blend(nobody, own, 10.0)) == policy.encode(policy.with_models(own, MODELS))
+    mean, everyones, owns = (
+        {model: known["loss"] for model, known in policy.describe(state).items()}
+        for state in (policy.blend(population, own, 10.0), population, own)
+    )
+    for model in MODELS:  # between the two, and the nearer to one's own the less everyone counts
+        low, high = sorted((everyones[model], owns[model]))
+        assert low - 1e-9 <= mean[model] <= high + 1e-9
+    alone = policy.describe(policy.blend(population, own, 1e-6))
+    assert {model: alone[model]["loss"] for model in MODELS} == pytest.approx(owns, abs=1e-4)
 
 
 @every_policy

@@ -24,6 +24,7 @@ from selector.decisions import (
 from selector.learner import Learner
 from selector.losses import Absolute, ZeroOne
 from selector.policy import Policy
+from selector.population import Population
 from tests.selector.worlds import CLASSIFIERS, MODELS, play, title
 
 
@@ -95,11 +96,11 @@ def test_what_makes_answers_sure_is_part_of_the_fold_and_ends_with_the_policy() 
     policy = next(p for p in CLASSIFIERS if p.name == "exp4")
     certainty = Certainty(threshold=Threshold(target_error=0.1))
     log = [entry(1, ModelsChanged(MODELS)), *(judged(position, 0.95) for position in range(2, 502))]
-    whole = Learner(policy, ZeroOne(), certainty).fold_all(log)
+    whole = Population(policy, ZeroOne(), certainty).fold_all(log)
     assert certainty.judge(whole.record, Answer(1, 0.95), {}).sure is True
 
-    first = Learner(policy, ZeroOne(), certainty).fold_all(log[:90])
-    resumed = Learner(policy, ZeroOne(), certainty)
+    first = Population(policy, ZeroOne(), certainty).fold_all(log[:90])
+    resumed = Population(policy, ZeroOne(), certainty)
     resumed.restore(first.encode(), first.position)
     assert resumed.fold_all(log).encode() == whole.encode()
 

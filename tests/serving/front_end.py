@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from random import Random
+from struct import pack
 from typing import Any, cast
-
-import msgspec
 
 from feedback_store.contract import Applied, Log, Pending
 from feedback_store.memory import MemoryLog
@@ -21,6 +20,7 @@ from selector.policy import Policy
 from serving.application import Application, Surroundings
 from serving.config import ApplicationConfig
 from serving.deadlines import Deadlines
+from serving.hooks import Hooks
 from serving.inputs import InputSpec
 from serving.knowledge import Knowledge
 from serving.models import Model
@@ -85,7 +85,8 @@ class FrontEnd:
             policy=policy or Exp4(),
             **{"cache_bytes": 0, **settings},
         )
-        knowledge = Knowledge("app", config.policy, config.loss, config.certainty, self.writer, "fold")
+        hooks = Hooks(config.user, config.features, config.blend)
+        knowledge = Knowledge("app", config.fold, hooks, self.writer, "fold")
         around = Surroundings(
             self.writer,
             QueryIds(lambda: 2e9 + self.loop.now),
@@ -95,7 +96,7 @@ class FrontEnd:
             Random(1),
             10.0,
         )
-        self.app = Application(config, cast("dict[str, Model]", self.models), knowledge, around)
+        self.app = Application(config, cast("dict[str, Model]", self.models), knowledge, hooks, around)
         self._introduce(config.models)
 
     def predict(self, **fields: Any) -> list[Any]:
@@ -156,4 +157,4 @@ class FrontEnd:
 
 def vector(*values: float) -> Input:
     """An FP32 input."""
-    return Input("FP32", (len(values),), msgspec.msgpack.encode(values))
+    return Input("FP32", (len(values),), pack(f"<{len(values)}f", *values))

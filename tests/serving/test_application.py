@@ -18,6 +18,7 @@ from selector.learner import Learner
 from selector.losses import Absolute
 from selector.personalization import Users
 from selector.policies import Exp3, Exp4, MajorityVote, Static
+from selector.population import Population
 from serving.errors import (
     BadRequest,
     ConflictingFeedback,
@@ -328,7 +329,7 @@ def test_a_policy_that_cannot_learn_costs_no_answer_and_learns_again_from_the_lo
             end.turn()  # it has tried to fold again
         assert end.observe(another, label=7) == ObserveReply("applied")
         end.turn()
-        fresh = Learner(end.app.policy, end.app.config.loss).fold_all(end.log.entries("app"))
+        fresh = Population(end.app.policy, end.app.config.loss).fold_all(end.log.entries("app"))
         assert end.app.knowledge.population.encode() == fresh.encode()
         assert end.app.under_way == 0
 

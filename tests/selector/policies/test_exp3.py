@@ -9,6 +9,8 @@ import pytest
 
 from selector import Exp3
 from selector.decisions import Answer, Decision, Prediction, Query, Selection
+from selector.policies.tally import Tally
+from selector.policies.weights import Weights
 from tests.selector.worlds import MODELS, play
 
 QUERY = Query(1, MODELS)
@@ -104,13 +106,17 @@ def test_a_model_that_joins_is_drawn_once_in_k() -> None:
     assert described["new:1"] == {"weight": pytest.approx(1 / 4), "count": 0}
 
 
-def test_the_population_counts_for_its_feedbacks_that_share_lets_it_remember() -> None:
-    """Log weights under share are those of about 1 / share feedbacks; the prior is 10 of them, not 10 of all ever."""
-    policy = Exp3(learning_rate=0.05, share=0.01, prior_strength=10)
+def test_a_users_steps_are_shrunk_towards_the_mean_step_that_everyone_remembers() -> None:
+    """Log weights under share are those of about 1 / share feedbacks: everyone's mean step is over these."""
+    policy = Exp3(learning_rate=0.05, share=0.01)
     population, _ = play(policy, policy.initial_state(MODELS), 2_000, seed=1)
     assert 95 < population.memory <= 100
-    user = policy.blend(population, policy.initial_state(MODELS))
-    assert user.logs == pytest.approx([log * 10 / population.memory for log in population.logs])
+    own = Weights(Tally(MODELS, [10, 0, 0], [10, 0, 0]), [-1.0, 0.0, 0.0], memory=10)
+    user = policy.blend(population, own, 10.0)
+    k = 1 / (1 / 10 + 1 / max(population.tally.counts))
+    steps = [(v + k * w / population.memory) / (10 + k) for v, w in zip(own.logs, population.logs, strict=True)]
+    times = (population.memory * (10 + k)) ** 0.5
+    assert user.logs == pytest.approx([times * (step - max(steps)) for step in steps])
 
 
 def test_implicit_exploration_adds_gamma_to_the_probability() -> None:

@@ -88,9 +88,11 @@ def test_where_the_table_says_nothing_about_who_is_left_they_are_compared_anew()
     assert selection.models == ("forest:1",)
 
 
-def test_a_new_user_is_as_unsure_as_ten_feedbacks_leave_one() -> None:
-    policy = Thompson(prior_strength=10)
-    tally = Tally(MODELS, [2e3, 1e3, 1e3], [2e2, 4e2, 6e2])
-    user = policy.blend(Posterior(tally), policy.initial_state(MODELS))
-    assert user.tally.counts == pytest.approx([5, 2.5, 2.5])
-    assert user.table == pytest.approx(chances_of_best([(5.5, 1.5), (2.5, 2.0), (2.0, 2.5)]))
+def test_a_user_who_was_heard_is_less_sure_than_everyone_and_believes_shrunk_means() -> None:
+    policy = Thompson()
+    everyone, own = Tally(MODELS, [1e4, 1e2, 1e2], [1e3, 40, 60]), Tally(MODELS, [10, 0, 0], [6, 0, 0])
+    user = policy.blend(Posterior(everyone), Posterior(own, clock=10), 10.0)
+    k, rare = 1 / (1 / 10 + 1 / 1e4), 1 / (1 / 10 + 1 / 1e2)  # not more than everyone knows
+    assert user.tally.counts == pytest.approx([(1e4 * (10 + k)) ** 0.5, (1e2 * rare) ** 0.5, (1e2 * rare) ** 0.5])
+    means = [loss / count for loss, count in zip(user.tally.losses, user.tally.counts, strict=True)]
+    assert means == pytest.approx([(6 + k * 0.1) / (10 + k), 0.4, 0.6])

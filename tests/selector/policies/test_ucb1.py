@@ -42,6 +42,6 @@ def test_every_model_is_tried_before_any_is_asked_again() -> None:
 
 
 def test_less_than_one_feedback_from_the_population_is_no_trouble() -> None:
-    policy = UCB1(prior_strength=0.5)
-    state = policy.blend(Memory(Tally(MODELS, [10, 10, 10], [1, 5, 9])), policy.initial_state(MODELS))
+    policy = UCB1()
+    state = policy.blend(Memory(Tally(MODELS, [10, 10, 10], [1, 5, 9])), policy.initial_state(MODELS), 0.5)
     assert policy.chances(state, QUERY) == [1, 0, 0]

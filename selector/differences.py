@@ -1,0 +1,104 @@
+"""How much users differ: what the population's state is worth to one of them, in feedbacks."""
+
+from __future__ import annotations
+
+from math import sqrt
+from zlib import crc32
+
+from msgspec import Struct
+
+from selector.policy import Losses
+
+_SEATS = 512  # users that are followed at a time
+_HORIZON = 1000.0  # feedbacks after which a mean follows drift
+_CAUTION = 1.0  # standard errors by which users must differ
+_LEAST = 0.5
+
+
+class Guest(Struct, array_like=True):
+    """One user who is followed: by model how many losses were seen, and the sum of their residuals."""
+
+    tag: int
+    patience: int = 0
+    counts: dict[str, float] = {}
+    sums: dict[str, float] = {}
+
+
+class Differences(Struct, array_like=True):
+    """Variances of the losses between users and within them, learned from pairs of one user's feedbacks.
+
+    `means` is the mean loss of each model and its count. A residual is the loss less that, and less the mean
+    residual of all models scored by the same feedback: an input that is hard for all says nothing about users. The
+    product of a user's residual with that user's mean so far has the variance between users as its mean; `between`,
+    `squares` and `total` sum the product, its square, and the squared residual, over the models, for `pairs` feedbacks.
+    `guests` are the users who come most often (Misra & Gries: Finding repeated elements, 1982), so memory is bounded.
+    """
+
+    means: dict[str, list[float]] = {}
+    guests: dict[int, Guest] = {}
+    between: float = 0.0
+    squares: float = 0.0
+    total: float = 0.0
+    pairs: float = 0.0
+
+    @property
+    def strength(self) -> float:
+        """Variance within users over the variance between them: the feedbacks of a user that weigh as much as the
+        population's mean (James & Stein 1961). Infinite while users are not seen to differ, by one standard error.
+        """
+        if self.pairs < 2.0:
+            return float("inf")
+        mean = self.between / self.pairs
+        error = sqrt(max(self.squares / self.pairs - mean * mean, 0.0) / self.pairs)
+        between, total = mean - _CAUTION * error, self.total / self.pairs
+        return max(_LEAST, (total - between) / between) if between > 0.0 else float("inf")
+
+    def add(self, user: str, losses: Losses) -> None:
+        """One user's losses, by model, in place."""
+        residuals = self._residuals(losses)
+        guest = self._seat(crc32(user.encode()))
+        if guest is None:
+            return
+        product = square = 0.0
+        for model, residual in residuals.items():
+            count, total = guest.counts.get(model, 0.0), guest.sums.get(model, 0.0)
+            if count > 0.0:
+                product += residual * total / count
+                square += residual * residual
+            guest.counts[model], guest.sums[model] = count + 1.0, total + residual
+        if square > 0.0:
+            self.between += product
+            self.squares += product * product
+            self.total += square
+            self.pairs += 1.0
+
+    def keep(self, models: tuple[str, ...]) -> None:
+        """Forget all other models, in place."""
+        self.means = {model: mean for model, mean in self.means.items() if model in models}
+        for guest in self.guests.values():
+            guest.counts = {model: count for model, count in guest.counts.items() if model in models}
+            guest.sums = {model: total for model, total in guest.sums.items() if model in models}
+
+    def _residuals(self, losses: Losses) -> dict[str, float]:
+        residuals = {}
+        for model in sorted(losses):
+            mean = self.means.setdefault(model, [0.0, 0.0])
+            mean[1] += 1.0
+            mean[0] += (losses[model] - mean[0]) / min(mean[1], _HORIZON)
+            residuals[model] = losses[model] - mean[0]
+        if len(residuals) > 1:
+            common, scale = sum(residuals.values()) / len(residuals), sqrt(len(residuals) / (len(residuals) - 1))
+            residuals = {model: scale * (residual - common) for model, residual in residuals.items()}
+        return residuals
+
+    def _seat(self, tag: int) -> Guest | None:
+        """The guest of this tag; whoever has a seat keeps it as long as others come less often."""
+        seat = tag % _SEATS
+        guest = self.guests.get(seat)
+        if guest is None or (guest.tag != tag and guest.patience == 0):
+            guest = self.guests[seat] = Guest(tag)
+        if guest.tag != tag:
+            guest.patience -= 1
+            return None
+        guest.patience += 1
+        return guest
