@@ -5,10 +5,14 @@ All values are frozen. They encode to msgpack as arrays, so fields may be added 
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct, msgpack
 
 Label = bool | int | float | str
 """A class, or a number to be estimated."""
+
+HealthState = Literal["healthy", "suspect", "quarantined", "probing"]
 
 Feature = int | float | str
 
@@ -31,12 +35,14 @@ class Query(Struct, frozen=True, array_like=True, gc=False):
 
     `available` are the models that may be asked now, sorted: up, not quarantined, able to meet the
     deadline. It is logged, because a probability means nothing without the set it was drawn from.
+    `about` is what is known of the models at that moment, by model: cost, latency.
     """
 
     id: int
     available: tuple[str, ...]
     user: str | None = None
     features: dict[str, Feature] = {}
+    about: dict[str, dict[str, Feature]] = {}
 
 
 class Selection(Struct, frozen=True, array_like=True, gc=False):
@@ -105,7 +111,20 @@ class PolicyChanged(Struct, frozen=True, array_like=True, tag="policy", gc=False
     policy: str
 
 
-Event = Feedback | ModelsChanged | PolicyChanged
+class HealthChanged(Struct, frozen=True, array_like=True, tag="health", gc=False):
+    """From here on a model's health is this; `evidence` says why, for people.
+
+    `levels` is what a recovery will be told by: of each signal, how it was while the model was well and
+    how it was while it failed, both in [0, 1].
+    """
+
+    model: str
+    state: HealthState
+    evidence: str
+    levels: dict[str, tuple[float, float]] = {}
+
+
+Event = Feedback | ModelsChanged | PolicyChanged | HealthChanged
 
 
 class Entry(Struct, frozen=True):

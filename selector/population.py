@@ -10,8 +10,9 @@ from zlib import crc32
 from msgspec import Struct, msgpack
 
 from selector.certainty import Certainty, Record
-from selector.decisions import Decision, Entry, Feedback, ModelsChanged, PolicyChanged
+from selector.decisions import Decision, Entry, Feedback, HealthChanged, ModelsChanged, PolicyChanged
 from selector.differences import Differences
+from selector.health.standing import Standing, kept, with_change
 from selector.learner import Learner
 from selector.losses import Loss
 from selector.policy import Losses, Policy
@@ -23,6 +24,7 @@ class Population(Learner):
     `record` is what the `certainty` of answers rests on, those of the last policy. `differences` tells what its state
     is worth to a user. Of feedbacks that follow each other at most a share `influence` of one user's is learned, for
     everyone, that is: so nobody can bend what everyone gets. `teachers` are the users (hashed) learned from last.
+    `health` has the standing of every model of which a HealthChanged told; it is replaced, never changed.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class Population(Learner):
         self.record = Record()
         self.differences = Differences()
         self.teachers: list[int] = []
+        self.health: dict[str, Standing] = {}
 
     def fold(self, entry: Entry) -> None:
         """Fold one entry, as `Learner` does."""
@@ -42,6 +45,9 @@ class Population(Learner):
                 self.record = Record()
             elif isinstance(entry.event, ModelsChanged):
                 self.differences.keep(entry.event.models)
+                self.health = kept(self.health, entry.event.models)
+            elif isinstance(entry.event, HealthChanged):
+                self.health = kept(with_change(self.health, entry.event, entry.at), self.models)
         super().fold(entry)
 
     def met(self, own: Learner) -> Any:
@@ -50,13 +56,14 @@ class Population(Learner):
 
     def encode(self) -> bytes:
         """All that has been folded, but for the position: equal folds give equal bytes."""
-        return msgpack.encode(_Everyone(super().encode(), self.record, self.differences, self.teachers))
+        return msgpack.encode(_Everyone(super().encode(), self.record, self.differences, self.teachers, self.health))
 
     def restore(self, data: bytes, position: int) -> None:
         """Take up what `encode` gave when the fold stood at `position`. Raises msgspec.DecodeError on other bytes."""
         everyone = msgpack.decode(data, type=_Everyone)
         super().restore(everyone.learner, position)
         self.record, self.differences, self.teachers = everyone.record, everyone.differences, everyone.teachers
+        self.health = everyone.health
 
     def _learn(self, feedback: Feedback, decisions: Sequence[Decision]) -> Sequence[tuple[Decision, Losses]]:
         if self.influence < 1.0 and decisions and not self._may_teach(decisions[0].query.user):
@@ -85,3 +92,4 @@ class _Everyone(Struct, frozen=True, array_like=True):
     record: Record
     differences: Differences
     teachers: list[int]
+    health: dict[str, Standing] = {}

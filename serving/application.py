@@ -22,6 +22,7 @@ from serving.deadlines import Deadlines
 from serving.errors import ConflictingFeedback, ShuttingDown
 from serving.feedback import FeedbackPath
 from serving.gathering import Gathering
+from serving.health import HealthWatch
 from serving.hooks import Hooks
 from serving.knowledge import Knowledge
 from serving.measures import Measures
@@ -80,6 +81,7 @@ class Application:
         self.recents = Recents(RECENT_BYTES)
         self.measures = Measures()
         self.feedback = FeedbackPath(self, around.writer)
+        self.health = HealthWatch(self)
         self.under_way = 0
         self._named: set[str] = set()  # by clients, whose decisions are not recorded yet
         self.closing = False
@@ -87,7 +89,14 @@ class Application:
         self._policy_name = config.policy.name
 
     def available(self) -> tuple[str, ...]:
-        """The models that may be asked now, sorted."""
+        """The models that may be asked now, sorted: those that are up, and of them only those in quarantine left out.
+
+        If none but those are up, they are asked after all.
+        """
+        quarantined = self.health.quarantined()
+        if quarantined:
+            up = [key for key, model in self.models.items() if model.available]
+            return tuple([key for key in up if key not in quarantined]) or tuple(up)
         for model in self.models.values():
             if not model.available:
                 return tuple([key for key, model in self.models.items() if model.available])
@@ -174,9 +183,12 @@ class Application:
 
     def conclude(self, gathering: Gathering) -> None:
         """Combine what is there, log the decision, answer."""
+        self.health.concluded(gathering)
         judged = self.knowledge.judge(self.combine(gathering), gathering.predictions)
         answer = final_answer(self.config, judged, gathering)
         shadows = self._shadows(gathering) if self.config.shadow_share else ()
+        if self.health.quarantined():
+            shadows += tuple([Selection((model,), p) for model, p in self.health.probes(gathering.query.available)])
         decision = self.record(gathering, answer, shadows)
         self.leave(gathering)
         self.measures.answered(self.around.steady() - gathering.started, answer)
@@ -195,6 +207,11 @@ class Application:
     def late(self, gathering: Gathering, model: str, prediction: Prediction) -> None:
         """Keep a prediction that missed the answer for the feedback."""
         self.recents.add_late(gathering.query.id, model, prediction)
+        self.health.told(gathering, model, prediction)
+
+    def missed(self, gathering: Gathering, model: str) -> None:
+        """A shadow query failed."""
+        self.health.told(gathering, model, None)
 
     def cached(self, model: str, asked: Input) -> Prediction | None:
         """What a model is known to say of an input, in terms of the application's vocabulary."""

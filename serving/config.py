@@ -82,6 +82,8 @@ class ApplicationConfig(Struct, frozen=True, kw_only=True):
     when_unsure: Literal["answer", "default"] = "answer"
     coverage: Part | None = None
     shadow_share: Share = 0.0
+    quarantine: bool = True
+    probing_share: PositiveShare = 0.02
     user: Function | None = None
     features: Function | None = None
     blend: Function | None = None

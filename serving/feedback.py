@@ -57,6 +57,7 @@ class FeedbackPath:
         match outcome:
             case Applied(entry):
                 application.knowledge.fold(entry)
+                application.health.learned(entry)
                 application.measures.applied += 1
                 reply(_acknowledged("applied", query_id))
             case Duplicate():

@@ -37,6 +37,9 @@ class Course(Protocol):
     def late(self, gathering: Gathering, model: str, prediction: Prediction) -> None:
         """A prediction came after the end."""
 
+    def missed(self, gathering: Gathering, model: str) -> None:
+        """A prediction that could have come after the end will not."""
+
 
 class Gathering:
     """The predictions for one query, round by round.
@@ -125,6 +128,8 @@ class Gathering:
         if not self.finished:
             self.errors[model] = error
             self._settle()
+        else:
+            self.course.missed(self, model)
 
     def expire(self) -> None:
         """The deadline has come: end with what is there."""

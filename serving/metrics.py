@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from selector.decisions import HealthState
 from serving.measures import LATENCY_BUCKETS
 
 if TYPE_CHECKING:
@@ -64,6 +65,19 @@ def _applications(applications: Iterable[Application]) -> Iterator[Metric]:
         buckets = list(zip(bounds, accumulate(measures.latency_counts), strict=True))
         latency.add_metric([application.name], buckets, measures.latency_sum)
     yield from (under_way, position, latency)
+    yield from _health(applications)
+
+
+def _health(applications: Iterable[Application]) -> Iterator[Metric]:
+    labels = ["application", "model", "state"]
+    health = GaugeMetricFamily("windjammer_model_health", "1 for the state that the model is in.", labels=labels)
+    changes = CounterMetricFamily("windjammer_health_changes", "Changes to this state.", labels=labels)
+    for application in applications:
+        for model in application.models:
+            for state in get_args(HealthState):
+                health.add_metric([application.name, model, state], application.health.state(model) == state)
+                changes.add_metric([application.name, model, state], application.health.changes[model, state])
+    yield from (health, changes)
 
 
 def _models(models: Iterable[Model]) -> Iterator[Metric]:

@@ -38,6 +38,7 @@ class Update:
     def conclude(self, gathering: Gathering) -> None:
         """Log the decision, then its feedback; acknowledged when both are on disk."""
         application = self.application
+        application.health.concluded(gathering)
         if not gathering.predictions:
             raise why_nothing(gathering)
         decision = application.record(gathering, application.combine(gathering))
@@ -54,6 +55,9 @@ class Update:
 
     def late(self, gathering: Gathering, model: str, prediction: Prediction) -> None:
         """The label has been joined already; what comes later is not used."""
+
+    def missed(self, gathering: Gathering, model: str) -> None:
+        """Nor does it matter that nothing comes."""
 
     def _settle(self, gathering: Gathering, query_id: str, outcome: Outcome | WindjammerError) -> None:
         self.application.leave(gathering)
@@ -95,7 +99,9 @@ def _begin(
     started = around.steady()
     user, features = application.hooks.read(request.input, request.user, request.context)
     state = application.knowledge.state_for(user)
-    query = Query(around.ids.next(), application.available(), user, features)
+    available = application.available()
+    probes = [model for model, _ in application.health.probes(available)]
+    query = Query(around.ids.next(), tuple(sorted([*available, *probes])), user, features)
     gathering = Gathering(
         Update(path, label), state, query, request.input, started, started + around.update_timeout, reply
     )

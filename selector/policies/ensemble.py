@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import exp
 from random import Random
 from typing import Annotated, ClassVar
 
@@ -21,11 +22,12 @@ _WRONG = 0.5  # losses from here on count as wrong
 
 
 class EnsembleState(Struct, array_like=True):
-    """The pool of classifiers and its calibration; the weights of the models as they stand alone."""
+    """The pool of classifiers; its calibration where all models answered, and where some did not; models' weights."""
 
     weights: Weights = field(default_factory=lambda: Weights(Tally()))
     pool: Pool = field(default_factory=Pool)
-    calibration: Calibration = field(default_factory=Calibration)
+    complete: Calibration = field(default_factory=Calibration)
+    partial: Calibration = field(default_factory=Calibration)
 
 
 class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble"):
@@ -33,7 +35,8 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
 
     A pool of the models' labels, scores and distributions is learned from feedback, first by who can be trusted when,
     then by what each label of each model means; a model whose accuracy changes is learned anew. Confidence is
-    calibrated online; missing models raise the doubt by their share of the weight. A loss below one half counts as
+    calibrated online, apart for queries where all models answered and for those where some did not: what is missing
+    costs what it has turned out to be worth. A loss below one half counts as
     right; a reward teaches as far as it tells who was right. In regression the answer is the mean by
     exponential weights (`learning_rate`) with fixed share (`share`), confidence the share of weight that arrived.
 
@@ -56,7 +59,8 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         return self.with_models(EnsembleState(), models)
 
     def with_models(self, state: EnsembleState, models: Sequence[str]) -> EnsembleState:
-        return EnsembleState(state.weights.with_models(models), state.pool.with_models(models), state.calibration)
+        weights, pool = state.weights.with_models(models), state.pool.with_models(models)
+        return EnsembleState(weights, pool, state.complete, state.partial)
 
     def select(
         self, state: EnsembleState, query: Query, selections: Selections, predictions: Predictions, rng: Random
@@ -73,20 +77,19 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         ballot = pool.ballot(predictions)
         chances = pool.opinions(ballot).mixed[:-1]
         best = max(chances)
-        confidence = state.calibration(best)
-        if len(ballot.voters) < len(asked):
-            confidence = _doubted(confidence, state.weights, asked, predictions)
-        return Answer(ballot.labels[chances.index(best)], confidence)
+        return Answer(ballot.labels[chances.index(best)], _calibration(state, selections, predictions)(best))
 
     def observe(self, state: EnsembleState, decision: Decision, losses: Losses) -> EnsembleState:
+        if self.task == "regression":
+            state.weights.learn_all(losses, self.learning_rate, self.share, decision.query.available)
+            return state
         for model, loss in losses.items():
             state.weights.tally.add(model, loss)
-        state.weights.learn([(model, self.learning_rate * loss) for model, loss in losses.items()], self.share)
         right = {model: losses[model] < _WRONG for model in state.pool.models if model in losses}
-        if right and self.task == "classification":
+        if right:
             claim = state.pool.learn(decision.predictions, right)
             if claim is not None:
-                state.calibration.add(*claim)
+                _calibration(state, decision.selections, decision.predictions).add(*claim)
         return state
 
     def blend(self, population: EnsembleState, own: EnsembleState, strength: float) -> EnsembleState:
@@ -97,8 +100,10 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         return msgspec.msgpack.encode(state)
 
     def describe(self, state: EnsembleState) -> dict[str, dict[str, float]]:
+        """The weight of a classifier is its odds of being right, as a share of all."""
         tally = state.weights.tally
-        return tally.describe(state.weights.of(tally.models))
+        odds = [exp(voter.accuracy.log_odds) for voter in state.pool.voters]
+        return tally.describe(state.weights.of(tally.models) if self.task == "regression" else odds)
 
 
 def _with_newcomers(pool: Pool, predictions: Predictions) -> Pool:
@@ -109,8 +114,7 @@ def _with_newcomers(pool: Pool, predictions: Predictions) -> Pool:
     return pool
 
 
-def _doubted(confidence: float, weights: Weights, asked: Sequence[str], predictions: Predictions) -> float:
-    """The doubt, 1 - confidence, grows by the share of the weight that is missing."""
-    shares = weights.of(asked)
-    missing = sum([share for model, share in zip(asked, shares, strict=True) if model not in predictions])
-    return max(0.0, 1.0 - (1.0 - confidence) * (1.0 + missing / sum(shares)))
+def _calibration(state: EnsembleState, selections: Selections, predictions: Predictions) -> Calibration:
+    """That of queries where all who were asked have answered, or that of those where some have not."""
+    asked = selections[0].models if selections else ()
+    return state.complete if len(predictions) >= len(asked) else state.partial

@@ -53,13 +53,14 @@ class Exp3(Single[Weights], frozen=True, kw_only=True, tag="exp3"):
         return state.of(query.available)
 
     def observe(self, state: Weights, decision: Decision, losses: Losses) -> Weights:
-        known = False
+        known, awake = False, decision.query.available
+        before = state.held(awake)
         for model, probability in asked(decision):
             if model in losses:
                 loss, likelihood = losses[model], max(probability + self.implicit_exploration, _LEAST_PROBABILITY)
                 known |= state.score(model, loss, self.learning_rate * loss / likelihood)
         if known:
-            state.settle(self.share)
+            state.settle(self.share, awake, before)
         return state
 
     def blend(self, population: Weights, own: Weights, strength: float) -> Weights:

@@ -69,7 +69,7 @@ class Exp4(Policy[Votes], frozen=True, kw_only=True, tag="exp4"):
         return pool(asked, state.logs_of(asked), predictions)
 
     def observe(self, state: Votes, decision: Decision, losses: Losses) -> Votes:
-        state.learn_all(losses, self.learning_rate, self.share)
+        state.learn_all(losses, self.learning_rate, self.share, decision.query.available)
         if self.restart != "none":
             self._watch(state, losses)
         return state

@@ -1,10 +1,10 @@
-"""Contextual bandits by Vowpal Wabbit: SquareCB over the models, given the query's features and its user."""
+"""Contextual bandits by Vowpal Wabbit: one model a query, given features of the query, its user and the models."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isfinite
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
@@ -18,13 +18,26 @@ from selector.policy import LearnsFrom, Losses
 
 
 class Vowpal(Single[VowpalState], frozen=True, kw_only=True, tag="vowpal"):
-    """Asks one model by inverse gap weighting of the losses that a linear model expects, given features and user.
+    """Asks one model by the losses that linear models expect, given features of the query, its user and the models.
 
-    `learning_rate` is the linear model's; gamma = `gamma_scale` * n ** `gamma_exponent` after n feedbacks: the
-    greater, the less it explores. One state serves all users: the user is a feature. At each `save_every` feedbacks
-    what was learned is saved as bytes. A model that joins is known by its name only.
+    `exploration` is how: by inverse gap weighting (`squarecb`), by a cover of policies that differ (`cover`), by
+    policies that each saw another sample (`bag`), or the model whose loss may be the least (`regcb`). `policies` is the
+    number of them in a cover or a bag; `psi` is what those of a cover are paid for being different. In squarecb
+    gamma = `gamma_scale` * n ** `gamma_exponent` after n feedbacks: the greater, the less it explores.
+    `learning_rate` is the linear models'.
 
-    Foster & Rakhlin: Beyond UCB (ICML 2020), algorithm 1; `--cb_explore_adf --squarecb` of Vowpal Wabbit.
+    Probabilities are as Vowpal Wabbit gives them: regcb asks the best, or any of equals, and a bag none but the models
+    that some of its policies prefer. One state serves all users: the user is a feature. A model that joins is known by
+    `Query.about`, and a new version also by the versions before it.
+
+    At each `save_every` feedbacks what was learned is saved as bytes. From these squarecb and regcb go on as if nothing
+    had been saved. Of a cover or a bag Vowpal Wabbit saves the scale of features as its first policy saw them; the
+    other policies learn it anew, on every replica alike.
+
+    Foster & Rakhlin: Beyond UCB (ICML 2020), algorithm 1; Agarwal et al.: Taming the monster (ICML 2014), online cover;
+    Foster et al.: Practical contextual bandits with regression oracles (ICML 2018), the optimistic RegCB;
+    all of them in Bietti, Agarwal, Langford: A contextual bandit bake-off (JMLR 2021). Options
+    `--cb_explore_adf` with `--squarecb`, `--cover`, `--bag`, `--regcbopt` of Vowpal Wabbit.
 
     >>> from random import Random
     >>> from selector.decisions import Query
@@ -38,6 +51,9 @@ class Vowpal(Single[VowpalState], frozen=True, kw_only=True, tag="vowpal"):
     learns_from: ClassVar[LearnsFrom] = "reward"
     per_user: ClassVar[bool] = False
 
+    exploration: Literal["squarecb", "cover", "bag", "regcb"] = "squarecb"
+    policies: Annotated[int, Meta(ge=1, le=100)] = 5
+    psi: Annotated[float, Meta(ge=0)] = 0.1
     learning_rate: Annotated[float, Meta(gt=0)] = 0.5
     gamma_scale: Annotated[float, Meta(gt=0)] = 10.0
     gamma_exponent: Annotated[float, Meta(ge=0)] = 0.5
@@ -52,7 +68,7 @@ class Vowpal(Single[VowpalState], frozen=True, kw_only=True, tag="vowpal"):
         return VowpalState(Learned(tally, learned.model, list(learned.since), learned.feedbacks))
 
     def chances(self, state: VowpalState, query: Query) -> Sequence[float]:
-        chances: list[float] = state.live(self._arguments).predict(example(query))
+        chances: list[float] = state.live(self.arguments).predict(example(query))
         return chances if isfinite(sum(chances)) and sum(chances) > 0 else [1.0] * len(query.available)
 
     def observe(self, state: VowpalState, decision: Decision, losses: Losses) -> VowpalState:
@@ -60,7 +76,7 @@ class Vowpal(Single[VowpalState], frozen=True, kw_only=True, tag="vowpal"):
         known = losses.keys() & set(query.available) & set(tally.models)
         scored = [(model, losses[model], p) for model, p in asked(decision) if model in known and p > 0]
         if scored:
-            state.learn([example(query, score) for score in scored], self._arguments, self.save_every)
+            state.learn([example(query, score) for score in scored], self.arguments, self.save_every)
         for model, loss, _ in scored:
             tally.add(model, loss)
         return state
@@ -79,11 +95,14 @@ class Vowpal(Single[VowpalState], frozen=True, kw_only=True, tag="vowpal"):
         return VowpalState(msgspec.msgpack.decode(data, type=Learned))
 
     @property
-    def _arguments(self) -> list[str]:
-        settings = {
-            "learning_rate": self.learning_rate,
-            "gamma_scale": self.gamma_scale,
-            "gamma_exponent": self.gamma_exponent,
-        }
-        fixed = ["--cb_explore_adf", "--squarecb", "--cb_type", "mtr", "-q", "ca", "-q", "ua"]
-        return fixed + [part for name, value in settings.items() for part in (f"--{name}", repr(value))]
+    def arguments(self) -> list[str]:
+        """The options of Vowpal Wabbit: what learns `example`s as this policy does."""
+        gamma = ["--gamma_scale", repr(self.gamma_scale), "--gamma_exponent", repr(self.gamma_exponent)]
+        explore = {
+            "squarecb": ["--squarecb", *gamma],
+            "cover": ["--cover", str(self.policies), "--psi", repr(self.psi)],
+            "bag": ["--bag", str(self.policies)],
+            "regcb": ["--regcbopt"],
+        }[self.exploration]
+        learn = ["--cb_type", "mtr", "--learning_rate", repr(self.learning_rate)]
+        return ["--cb_explore_adf", *explore, *learn, "-q", "ca", "-q", "ua", "-q", "cm", "-q", "um"]

@@ -45,18 +45,14 @@ class Weights(Struct, array_like=True):
         return Weights(tally, _normalized(self.logs_of(tally.models)), self.memory)
 
     def learn(self, steps: Sequence[tuple[str, float]], share: float) -> None:
-        """log w_i -= step_i for each (model, step), then fixed share, in place; nothing if no model is known.
-
-        Fixed share (Herbster & Warmuth 1998): each model gives `share` of its weight to be spread
-        evenly, so that none falls below share / K of the whole and a failed model can come back.
-        """
+        """log w_i -= step_i for each (model, step), then fixed share, in place; nothing if no model is known."""
         models, known = self.tally.models, False
         for model, step in steps:
             if model in models:
                 self.logs[models.index(model)] -= step
                 known = True
         if known:
-            self.settle(share)
+            self.settle(share, models, None)
 
     def score(self, model: str, loss: float, step: float) -> bool:
         """Count a loss and take its step, in place, to be followed by `settle`; False if the model is not known."""
@@ -68,21 +64,46 @@ class Weights(Struct, array_like=True):
         self.logs[i] -= step
         return True
 
-    def learn_all(self, losses: Mapping[str, float], learning_rate: float, share: float) -> None:
-        """Count these losses and `learn` that each is worth a step of `learning_rate` times itself, in place."""
-        counts, sums, logs, known = self.tally.counts, self.tally.losses, self.logs, False
+    def learn_all(self, losses: Mapping[str, float], learning_rate: float, share: float, awake: Sequence[str]) -> None:
+        """Count these losses and learn that each is worth a step of `learning_rate` times itself, in place."""
+        before, known = self.held(awake), False
+        counts, sums, logs = self.tally.counts, self.tally.losses, self.logs
         for i, model in enumerate(self.tally.models):
             if model in losses:
-                loss, known = losses[model], True
+                loss = losses[model]
                 counts[i] += 1.0
                 sums[i] += loss
-                logs[i] -= learning_rate * loss
+                if before is None or model in awake:
+                    logs[i] -= learning_rate * loss
+                    known = True
         if known:
-            self.settle(share)
+            self.settle(share, awake, before)
 
-    def settle(self, share: float) -> None:
-        """Fixed share after the steps of one feedback, in place."""
-        self.logs = _shared(self.logs, share) if share > 0 else _normalized(self.logs)
+    def held(self, awake: Sequence[str]) -> float | None:
+        """Log of what the models `awake`, those that could be asked, weigh together; None if that is everyone."""
+        if awake == self.tally.models:
+            return None
+        logs = [log for model, log in zip(self.tally.models, self.logs, strict=True) if model in awake]
+        return _log_sum(logs) if logs else 0.0
+
+    def settle(self, share: float, awake: Sequence[str], before: float | None) -> None:
+        """After the steps of one feedback, in place: fixed share, among those `awake`, who `held` so much `before`.
+
+        Fixed share (Herbster & Warmuth 1998): each model gives `share` of its weight to be spread
+        evenly, so that none falls below share / K of the whole and a failed model can come back.
+        Models that are not awake keep their part of the whole, neither giving nor taking (Freund, Schapire,
+        Singer, Warmuth: Using and combining predictors that specialize, 1997).
+        """
+        if before is None:
+            self.logs = _shared(self.logs, share) if share > 0 else _normalized(self.logs)
+        else:
+            places = [i for i, model in enumerate(self.tally.models) if model in awake]
+            logs = [self.logs[i] for i in places]
+            logs = _shared(logs, share) if share > 0 else logs
+            gain = before - _log_sum(logs)
+            for i, log_weight in zip(places, logs, strict=True):
+                self.logs[i] = log_weight + gain
+            self.logs = _normalized(self.logs)
         self.memory = (1.0 - share) * self.memory + 1.0
 
     def reweigh(self, model: str, count: float, loss: float, learning_rate: float) -> None:
@@ -130,3 +151,9 @@ def _shared(logs: Sequence[float], share: float) -> list[float]:
         return _shared(_normalized(logs), share)
     kept, gift = (1.0 - share) / total, share / len(weights)
     return [log(kept * w + gift) for w in weights]
+
+
+def _log_sum(logs: Sequence[float]) -> float:
+    """The logarithm of the sum of the weights."""
+    top = max(logs)
+    return top + log(sum(exp(w - top) for w in logs))

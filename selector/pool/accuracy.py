@@ -7,6 +7,7 @@ from math import log
 from msgspec import Struct
 
 _SHIFT = 6.0  # the change to look for: the odds of being right times or divided by this
+_LOG_SHIFT = log(_SHIFT)
 _ALARM = 14.0  # nats; the mean time to a false alarm is at least about exp(14) labels
 _ENOUGH = 30.0  # labels before a change can be told from a beginning
 
@@ -35,19 +36,20 @@ class Accuracy(Struct, array_like=True):
 
     def add(self, right: bool) -> bool:
         """Count one label, in place; True if the rate has changed, and then it is estimated from here on."""
-        if self.seen >= _ENOUGH:
-            rate, odds = self.rate, self.right / (self.seen - self.right)
-            self.rise = max(0.0, self.rise + _evidence(right, rate, odds * _SHIFT))
-            self.fall = max(0.0, self.fall + _evidence(right, rate, odds / _SHIFT))
-            if self.rise > _ALARM or self.fall > _ALARM:
-                self.right, self.seen, self.rise, self.fall = 1.0, 2.0, 0.0, 0.0
-                return True
+        if self.seen >= _ENOUGH and self._has_changed(right):
+            self.right, self.seen, self.rise, self.fall = 1.0, 2.0, 0.0, 0.0
+            return True
         self.right += right
         self.seen += 1.0
         return False
 
-
-def _evidence(right: bool, rate: float, odds: float) -> float:
-    """The log-likelihood ratio of one label for `odds` against `rate`."""
-    changed = odds / (1.0 + odds)
-    return log(changed / rate) if right else log((1.0 - changed) / (1.0 - rate))
+    def _has_changed(self, right: bool) -> bool:
+        """One label's log-likelihood ratios: log((1 + odds) / (1 + s odds)) for odds times s, and log s if right."""
+        odds = self.right / (self.seen - self.right)
+        rise = self.rise + log((1.0 + odds) / (1.0 + odds * _SHIFT))
+        fall = self.fall + log((1.0 + odds) / (1.0 + odds / _SHIFT))
+        if right:
+            rise, fall = rise + _LOG_SHIFT, fall - _LOG_SHIFT
+        self.rise = rise if rise > 0.0 else 0.0
+        self.fall = fall if fall > 0.0 else 0.0
+        return rise > _ALARM or fall > _ALARM

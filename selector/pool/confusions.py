@@ -1,16 +1,16 @@
-"""The second opinion: what each label of each model has turned out to mean, on top of the first."""
+"""The second opinion: what each label of each model has turned out to mean."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import log
+from math import log, sqrt
 from typing import TypeVar
 
 from msgspec import Struct
 
-from selector.pool.ballot import BINS, NONE, Ballot
+from selector.pool.ballot import BINS, Ballot
 from selector.pool.gradient import NEGLIGIBLE, Weight, step
-from selector.pool.opinions import Contest, Meanings
+from selector.pool.opinions import Meanings
 from selector.pool.voter import SHRINKAGE, Cell, Row, Voter
 
 R = TypeVar("R")
@@ -18,74 +18,75 @@ R = TypeVar("R")
 LABELS = 1024
 """Label ids, at most; 0 stands for all others."""
 
-_RATE, _SLOW = 0.1, 0.05
+_RATE = 0.07
+_TAKEN_OVER = 0.5  # of the first opinion's scores: the same answers are then looked at once more
 _CURVATURE = 0.5  # a new weight's sum of squared gradients
+_REACH = 3.0  # stretched scores, within [-5, 5], are divided by it, so that they teach about as fast as the rest
 _ROWS, _CELLS = 2048, 24  # answers of one model, and outcomes of one answer, remembered at most
 _LEAST, _LEAST_BEFORE = 1e-4, 0.02  # chances of "none"
 _NEVER = Row()  # an answer that was never given
+_NOTHING: dict[int, Cell] = {}
 
 
 class Confusions(Struct, array_like=True):
     """How often each label was right, by id, of how many.
 
-    The score of an outcome adds, for each voter, log P(outcome | its label and its score's bin) by counts (naive
-    Bayes, with a learned weight) and a weight of its own; and a weight given the two labels of two that disagree.
+    The score of an outcome is half of the first opinion's and, for each voter, log P(outcome | its label and its
+    score's bin) by counts (naive Bayes, with a learned weight), a weight of its own, and the score itself, weighted by
+    label and outcome.
     """
 
     prior: Weight
+    bias: Weight
     counts: dict[int, float] = {}
     total: float = 0.0
 
-    def add_to(
-        self, scores: list[float], ballot: Ballot, voters: Sequence[Voter], contests: Sequence[Contest]
-    ) -> Meanings:
-        """Add to the outcomes' scores, in place."""
+    def scores(self, first: Sequence[float], ballot: Ballot, voters: Sequence[Voter]) -> tuple[list[float], Meanings]:
+        """Scores of the outcomes, in log odds, given those of the first opinion."""
         ids = ballot.ids
         before = self._before(ids)
-        _add(scores, before, self.prior[0])
+        scores = [_TAKEN_OVER * z + self.prior[0] * x for z, x in zip(first, before, strict=True)]
+        scores[-1] += self.bias[0]
         others = max(len(self.counts), len(ids) - 1) + 1.0
         by_voter = []
-        for i, vote, bin_ in zip(ballot.voters, ballot.votes, ballot.bins, strict=True):
-            voter = voters[i]
+        for i, vote, bin_, x in zip(ballot.voters, ballot.votes, ballot.bins, ballot.stretched, strict=True):
+            voter, label = voters[i], ids[vote]
             own = SHRINKAGE * voter.accuracy.right / voter.accuracy.seen
-            row = voter.rows.get(ids[vote] * BINS + bin_, _NEVER)
-            by_voter.append(_weigh(scores, row, ids, vote, own, (SHRINKAGE - own) / others, voter.confusion[0]))
-        for contest in contests:
-            cells = contest.duel.by_labels.get(ids[contest.first] * LABELS + ids[contest.second])
-            if cells is not None:
-                _add_weights(scores, cells, ids)
-        return Meanings(by_voter, before)
+            by_score = voter.trust.get(label, _NOTHING) if x else _NOTHING
+            row = voter.rows.get(label * BINS + bin_, _NEVER)
+            logs = _likelihoods(row, ids, vote, own, (SHRINKAGE - own) / others)
+            _add(scores, ids, row.cells, logs, voter.confusion[0], by_score, x / _REACH)
+            by_voter.append(logs)
+        return scores, Meanings(by_voter, before)
 
     def learn(
-        self,
-        ballot: Ballot,
-        voters: Sequence[Voter],
-        contests: Sequence[Contest],
-        found: Meanings,
-        truth: Sequence[float],
-        claim: Sequence[float],
+        self, ballot: Ballot, voters: Sequence[Voter], found: Meanings, truth: Sequence[float], claim: Sequence[float]
     ) -> None:
         """One label, in place: the chance of each outcome, now that it is known, and before."""
-        ids = ballot.ids
         residuals = [t - p for t, p in zip(truth, claim, strict=True)]
-        large = bool(found.before) and max(residuals) > NEGLIGIBLE
-        by_voter = found.by_voter or [[]] * len(ballot.votes)
-        if large:
-            step(self.prior, _product(residuals, found.before), _SLOW)
-            for contest in contests:
-                cells = _row(contest.duel.by_labels, ids[contest.first] * LABELS + ids[contest.second], _no_weights)
-                _learn_weights(cells, ids, residuals)
-        for i, vote, bin_, logs in zip(ballot.voters, ballot.votes, ballot.bins, by_voter, strict=True):
-            row = _row(voters[i].rows, ids[vote] * BINS + bin_, Row)
-            if large:
-                step(voters[i].confusion, _product(residuals, logs), _SLOW)
-                _learn_weights(row.cells, ids, residuals)
+        if max(residuals) > NEGLIGIBLE:
+            self._step(ballot, voters, found, residuals)
+        possible = [(label, chance) for label, chance in zip(ballot.ids[:-1], truth, strict=False) if chance]
+        for i, vote, bin_ in zip(ballot.voters, ballot.votes, ballot.bins, strict=True):
+            row = _row(voters[i].rows, ballot.ids[vote] * BINS + bin_, Row)
             row.total += 1.0
-            _count(row.cells, ids, truth)
+            _count(row.cells, possible)
         self.total += 1.0
-        for label, chance in zip(ids, truth, strict=True):
-            if chance and label != NONE:
-                self.counts[label] = self.counts.get(label, 0.0) + chance
+        for label, chance in possible:
+            self.counts[label] = self.counts.get(label, 0.0) + chance
+
+    def _step(self, ballot: Ballot, voters: Sequence[Voter], found: Meanings, residuals: Sequence[float]) -> None:
+        ids, scaled = ballot.ids, [residual / _REACH for residual in residuals]
+        step(self.bias, residuals[-1], _RATE)
+        step(self.prior, _product(residuals, found.before), _RATE)
+        for i, vote, bin_, x, logs in zip(
+            ballot.voters, ballot.votes, ballot.bins, ballot.stretched, found.by_voter, strict=True
+        ):
+            voter, label = voters[i], ids[vote]
+            step(voter.confusion, _product(residuals, logs), _RATE)
+            _learn_weights(_row(voter.rows, label * BINS + bin_, Row).cells, ids, residuals, 1.0)
+            if x:
+                _learn_weights(_row(voter.trust, label, _no_weights), ids, scaled, x)
 
     def _before(self, ids: Sequence[int]) -> list[float]:
         total = self.total + len(self.counts) + 1.0
@@ -94,33 +95,39 @@ class Confusions(Struct, array_like=True):
         return [log(chance) for chance in chances]
 
 
-def _weigh(
-    scores: list[float], row: Row, ids: Sequence[int], vote: int, own: float, other: float, weight: float
-) -> list[float]:
-    """log P(outcome | this answer), which is added to the scores with its weight, as are the outcomes' own weights.
-
-    By counts, added to what the model's accuracy gives its `own` label and each `other`.
-    """
-    total = SHRINKAGE + row.total
-    cells, rest, logs = row.cells, total, []
-    last = len(ids) - 1
-    for o in range(last):
+def _likelihoods(row: Row, ids: Sequence[int], vote: int, own: float, other: float) -> list[float]:
+    """log P(outcome | this answer) by counts, added to what its accuracy gives its `own` label and each `other`."""
+    cells, logs = row.cells, []
+    total = rest = SHRINKAGE + row.total
+    for o in range(len(ids) - 1):
         cell = cells.get(ids[o])
         count = own if o == vote else other
         if cell is not None:
-            scores[o] += cell[0]
             count += cell[2]
         rest -= count
-        x = log(count / total)
-        scores[o] += weight * x
-        logs.append(x)
-    none = cells.get(NONE)
-    if none is not None:
-        scores[last] += none[0]
-    x = log(max(rest / total, _LEAST))
-    scores[last] += weight * x
-    logs.append(x)
+        logs.append(log(count / total))
+    rest /= total
+    logs.append(log(rest if rest > _LEAST else _LEAST))
     return logs
+
+
+def _add(
+    scores: list[float],
+    ids: Sequence[int],
+    cells: dict[int, Cell],
+    logs: Sequence[float],
+    weight: float,
+    by_score: dict[int, Cell],
+    x: float,
+) -> None:
+    """What one answer says: its likelihoods, the weights of its row, and those of its score x, in place."""
+    for o, label in enumerate(ids):
+        z = weight * logs[o]
+        if label in cells:
+            z += cells[label][0]
+        if label in by_score:
+            z += by_score[label][0] * x
+        scores[o] += z
 
 
 def _row(rows: dict[int, R], key: int, new: Callable[[], R]) -> R:
@@ -133,41 +140,31 @@ def _row(rows: dict[int, R], key: int, new: Callable[[], R]) -> R:
     return row
 
 
-def _no_weights() -> dict[int, Weight]:
+def _no_weights() -> dict[int, Cell]:
     return {}
 
 
-def _add(scores: list[float], inputs: Sequence[float], weight: float) -> None:
-    for o, x in enumerate(inputs):
-        scores[o] += weight * x
-
-
-def _add_weights(scores: list[float], cells: dict[int, Cell], ids: Sequence[int]) -> None:
-    for o, label in enumerate(ids):
-        cell = cells.get(label)
-        if cell is not None:
-            scores[o] += cell[0]
-
-
-def _learn_weights(cells: dict[int, Cell], ids: Sequence[int], residuals: Sequence[float]) -> None:
-    for o, residual in enumerate(residuals):
+def _learn_weights(cells: dict[int, Cell], ids: Sequence[int], residuals: Sequence[float], x: float) -> None:
+    """One AdaGrad step of each outcome's weight of the input x, in place."""
+    for label, residual in zip(ids, residuals, strict=True):
         if residual > NEGLIGIBLE or residual < -NEGLIGIBLE:
-            cell = cells.get(ids[o])
+            cell = cells.get(label)
             if cell is None:
                 if len(cells) >= _CELLS:
                     continue
-                cell = cells[ids[o]] = [0.0, _CURVATURE, 0.0]
-            step(cell, residual, _RATE)
+                cell = cells[label] = [0.0, _CURVATURE, 0.0]
+            gradient = residual * x
+            cell[1] += gradient * gradient
+            cell[0] += _RATE * gradient / sqrt(cell[1])
 
 
-def _count(cells: dict[int, Cell], ids: Sequence[int], truth: Sequence[float]) -> None:
-    for o, chance in enumerate(truth):
-        if chance and ids[o] != NONE:
-            cell = cells.get(ids[o])
-            if cell is not None:
-                cell[2] += chance
-            elif len(cells) < _CELLS:
-                cells[ids[o]] = [0.0, _CURVATURE, chance]
+def _count(cells: dict[int, Cell], possible: Sequence[tuple[int, float]]) -> None:
+    for label, chance in possible:
+        cell = cells.get(label)
+        if cell is not None:
+            cell[2] += chance
+        elif len(cells) < _CELLS:
+            cells[label] = [0.0, _CURVATURE, chance]
 
 
 def _product(residuals: Sequence[float], inputs: Sequence[float]) -> float:

@@ -20,7 +20,7 @@ def step(weight: Weight, gradient: float, rate: float) -> None:
 
 def softmax(scores: Sequence[float]) -> list[float]:
     """exp(z) / sum(exp(z)); none is 0."""
-    top = max(scores)
-    odds = [exp(max(score - top, -30.0)) for score in scores]
+    least = max(scores) - 30.0
+    odds = [exp(score - least) if score > least else 1.0 for score in scores]
     total = sum(odds)
     return [odd / total for odd in odds]

@@ -13,7 +13,7 @@ from selector.decisions import Label, Prediction
 from selector.pool.ballot import BINS, NONE, Ballot, score_of, spread, stretch
 from selector.pool.confusions import LABELS, Confusions
 from selector.pool.gradient import softmax
-from selector.pool.opinions import Meanings, Opinions
+from selector.pool.opinions import Opinions
 from selector.pool.strengths import Strengths
 from selector.pool.voter import Duel, Voter
 
@@ -38,7 +38,7 @@ class Pool(Struct, array_like=True):
     leaders: list[int] = []
     labels: dict[Label, int] = {}
     strengths: Strengths = field(default_factory=lambda: Strengths([0.0, 1.0], [0.0, 1.0]))
-    confusions: Confusions = field(default_factory=lambda: Confusions([0.0, 1.0]))
+    confusions: Confusions = field(default_factory=lambda: Confusions([0.0, 1.0], [0.0, 1.0]))
     record: list[float] = field(default_factory=lambda: [-log(2), -log(2)])
     seen: int = 0
 
@@ -86,9 +86,7 @@ class Pool(Struct, array_like=True):
         """The chance of each outcome: of each candidate, and that none of them is right."""
         scores, evidence = self.strengths.scores(ballot, self.voters, self.leaders, self.models)
         first = softmax(scores)
-        if len(ballot.labels) == 1:
-            return Opinions(first, first, first, evidence, Meanings([], []))
-        meanings = self.confusions.add_to(scores, ballot, self.voters, evidence.contests)
+        scores, meanings = self.confusions.scores(scores, ballot, self.voters)
         second = softmax(scores)
         share = exp(self.record[0])
         mixed = [share * p + (1.0 - share) * q for p, q in zip(first, second, strict=True)]
@@ -118,11 +116,10 @@ class Pool(Struct, array_like=True):
         truth = self._truth(ballot, opinions.mixed, right)
         if truth is None:
             return None
-        if len(ballot.labels) > 1:
-            self._rate(opinions, truth)
+        self._rate(opinions, truth)
         evidence = opinions.evidence
         self.strengths.learn(ballot, self.voters, evidence, truth, opinions.first)
-        self.confusions.learn(ballot, self.voters, evidence.contests, opinions.meanings, truth, opinions.second)
+        self.confusions.learn(ballot, self.voters, opinions.meanings, truth, opinions.second)
         best = max(opinions.mixed[:-1])
         answered = truth[opinions.mixed.index(best)]
         return (best, answered == 1.0) if answered in (0.0, 1.0) else None

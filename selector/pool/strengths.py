@@ -98,10 +98,13 @@ class Strengths(Struct, array_like=True):
 
 def _key(ballot: Ballot, leaders: Sequence[int]) -> int:
     """Who of the leaders is there, and who of them agree."""
-    votes = dict(zip(ballot.voters, ballot.votes, strict=True))
+    votes = ballot.votes
+    if len(votes) != len(leaders):
+        there = dict(zip(ballot.voters, votes, strict=True))
+        votes = [there.get(i, -1) for i in leaders]
     key = 0
-    for i in leaders:
-        key = key * _BASE + min(votes.get(i, -1) + 1, _BASE - 1)
+    for vote in votes:
+        key = key * _BASE + (vote + 1 if vote < _BASE - 2 else _BASE - 1)
     return key
 
 

@@ -28,19 +28,22 @@ class Row(Struct, array_like=True):
 
 
 class Duel(Struct, array_like=True):
-    """Two models that disagree: what counts by their scores, and weights by their labels.
+    """Two models that disagree, and who was right by their scores.
 
     `by_score` holds [first right, second right, all, log(P(first is right) / P(neither)), and of the second] by the
-    bins of the two scores, -1 for all.
+    bins of the two scores; under -1 for all, without the logarithms.
     """
 
     weight: Weight
     by_score: dict[int, Cell] = field(default_factory=lambda: {_WHOLE: [1.0, 1.0, 3.0, 0.0, 0.0]})
-    by_labels: dict[int, dict[int, Weight]] = {}
 
     def log_odds(self, key: int) -> tuple[float, float]:
         """log(P(first is right) / P(neither)), and of the second, where the scores' bins are `key`."""
-        cell = self.by_score.get(key) or self.by_score[_WHOLE]
+        cell = self.by_score.get(key)
+        if cell is None:
+            first, second, seen, _, _ = self.by_score[_WHOLE]
+            rest = seen - first - second
+            return log(first / rest), log(second / rest)
         return cell[3], cell[4]
 
     def add(self, key: int, first: float, second: float) -> None:
@@ -48,27 +51,27 @@ class Duel(Struct, array_like=True):
         whole, cell = self.by_score[_WHOLE], self.by_score.get(key)
         if cell is None:
             cell = self.by_score[key] = [0.0, 0.0, 0.0, 0.0, 0.0]
-        _count(whole, first, second, 0.0, 0.0)
-        seen = whole[2]
-        _count(cell, first, second, SHRINKAGE * whole[0] / seen, SHRINKAGE * whole[1] / seen)
+        _count(whole, first, second)
+        _count(cell, first, second)
+        shrinkage = SHRINKAGE / whole[2]
+        a, b = cell[0] + shrinkage * whole[0], cell[1] + shrinkage * whole[1]
+        rest = log(cell[2] + SHRINKAGE - a - b)
+        cell[3], cell[4] = log(a) - rest, log(b) - rest
 
 
-def _count(cell: Cell, first: float, second: float, more_first: float, more_second: float) -> None:
-    """Count in one cell, which is shrunk by `more`."""
+def _count(cell: Cell, first: float, second: float) -> None:
     if cell[2] >= MEMORY:
         forget(cell)
     cell[0] += first
     cell[1] += second
     cell[2] += 1.0
-    a, b = cell[0] + more_first, cell[1] + more_second
-    rest = log(cell[2] + (SHRINKAGE if more_first else 0.0) - a - b)
-    cell[3], cell[4] = log(a) - rest, log(b) - rest
 
 
 class Voter(Struct, array_like=True):
     """One model. `cells`, by bin of its score: [right, all, log odds]. `duels` are with models whose names come later.
 
-    The weights are those of its log odds, its stretched score, its distribution, and its confusions.
+    The weights are those of its log odds, its stretched score, its distribution, and its confusions; `trust` are those
+    of its stretched score by its label and by outcome.
     """
 
     weight: Weight
@@ -77,8 +80,9 @@ class Voter(Struct, array_like=True):
     cells: list[Cell] = field(default_factory=lambda: [[0.0, 0.0, 0.0] for _ in range(BINS)])
     score: Weight = field(default_factory=lambda: [0.0, 1.0])
     spread: Weight = field(default_factory=lambda: [0.1, 1.0])
-    confusion: Weight = field(default_factory=lambda: [0.2, 1.0])
+    confusion: Weight = field(default_factory=lambda: [0.3, 1.0])
     rows: dict[int, Row] = {}
+    trust: dict[int, dict[int, Cell]] = {}
     duels: dict[str, Duel] = {}
 
     def log_odds(self, bin_: int) -> float:

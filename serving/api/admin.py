@@ -40,6 +40,10 @@ def admin(service: Service) -> APIRouter:
         application = _found(service, name)
         return _json(application.state() if user is None else await _told(partial(application.state_of, user)))
 
+    @router.get("/applications/{name}/health", summary="Which of its models are healthy, since when, and why not")
+    async def health(name: str) -> Response:
+        return _json(_found(service, name).health.describe())
+
     @router.get("/models", summary="All versions of all models")
     async def models() -> Response:
         return _json([_model(service.config.models[key], model) for key, model in service.models.items()])
@@ -80,6 +84,7 @@ def _application(application: Application) -> dict[str, Any]:
     return {
         "name": config.name,
         "models": config.models,
+        "health": {model: application.health.state(model) for model in config.models},
         "policy": config.policy.name,
         "task": config.task,
         "input": str(config.input),
@@ -99,6 +104,8 @@ def _settings(application: Application) -> dict[str, Any]:
         "coverage": config.coverage,
         "when_unsure": config.when_unsure,
         "shadow_share": config.shadow_share,
+        "quarantine": config.quarantine,
+        "probing_share": config.probing_share,
         "user": config.user,
         "features": config.features,
         "blend": config.blend,

@@ -75,3 +75,23 @@ class Misbehaving(Sum):
             case "type":
                 return [b"bytes" if bad else answer for answer, bad in zip(answers, poisoned, strict=True)]
         return answers
+
+
+class Sick(Sum):
+    """`Sum`, but while the file `sick` exists (in the folder of the configuration) it does what is written in it.
+
+    "raise", or a number that it answers to everything. Inputs of zeros alone, as a worker warms up with, do it no harm.
+    """
+
+    def __init__(self, device: str, sick: str) -> None:
+        super().__init__(device)
+        self.sick = Path(__file__).with_name(sick)
+
+    def predict_batch(self, inputs: NDArray[Any]) -> Sequence[Any]:
+        """See Sum."""
+        if not self.sick.exists() or not inputs.any():
+            return super().predict_batch(inputs)
+        symptom = self.sick.read_text()
+        if symptom == "raise":
+            raise ValueError("it is sick")
+        return [float(symptom)] * len(inputs)

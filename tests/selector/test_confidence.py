@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 import msgspec
+import pytest
 from scipy.stats import binom
 
+from selector import Exp4, MajorityVote
 from selector.confidence import LEVELS, Threshold, Trial
+from selector.decisions import Decision, Prediction, Query, Selection
+from selector.policy import Policy
 
 TARGET = 0.1
 
@@ -81,3 +86,22 @@ def test_a_trial_survives_its_encoding() -> None:
 
 def test_nothing_is_sure_without_a_confidence() -> None:
     assert not Threshold(target_error=TARGET).sure(Trial(level=0), None)
+
+
+@pytest.mark.parametrize("policy", [MajorityVote(), Exp4(learning_rate=0.01)], ids=["votes", "weighted votes"])
+def test_agreement_needs_no_calibration_to_be_tested(policy: Policy[Any]) -> None:
+    """Seven models that err .3 each: how many agree tells how likely they are right."""
+    models, query = tuple(f"m{i}" for i in range(7)), Query(1, tuple(f"m{i}" for i in range(7)))
+    asked = [Selection(models, 1.0)]
+    rng, threshold, trial, outcomes = Random(5), Threshold(target_error=TARGET), Trial(), []
+    state = policy.initial_state(models)
+    for _ in range(3_000):
+        said = {m: Prediction(0 if rng.random() < 0.7 else rng.choice((1, 2))) for m in models}
+        answer = policy.combine(state, query, asked, said)
+        outcomes.append((threshold.sure(trial, answer.confidence), answer.output != 0))
+        trial = threshold.observe(trial, answer.confidence or 0.0, answer.output != 0)
+        decision = Decision("", query, 0.0, policy.name, tuple(asked), said, answer)
+        state = policy.observe(state, decision, {m: float(p.output != 0) for m, p in said.items()})
+    wrong = [is_wrong for sure, is_wrong in outcomes if sure]
+    assert sum(wrong) / len(wrong) <= TARGET
+    assert len(wrong) / len(outcomes) > 0.5

@@ -15,6 +15,7 @@ from selector.decisions import (
     Entry,
     Event,
     Feedback,
+    HealthChanged,
     ModelsChanged,
     PolicyChanged,
     Prediction,
@@ -38,6 +39,8 @@ def log_of(policy: Policy[Any], queries: int) -> list[Entry]:
     events: list[tuple[Event, tuple[Decision, ...]]] = [(ModelsChanged(MODELS), ())]
     for i, step in enumerate(steps):
         if i == queries // 3:
+            events.append((HealthChanged(MODELS[2], "quarantined", "it failed", {"loss": (0.1, 0.9)}), ()))
+            events.append((HealthChanged(MODELS[0], "suspect", "it may have"), ()))
             events.append((ModelsChanged(MODELS[:2]), ()))
         if i == queries // 2:
             events += [(ModelsChanged(MODELS), ()), (PolicyChanged("another"), ())]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from selector import Exp4
-from selector.decisions import Answer, Decision, Entry, Feedback, ModelsChanged, Prediction, Query
+from selector.decisions import Answer, Decision, Entry, Feedback, HealthChanged, ModelsChanged, Prediction, Query
+from selector.health import Standing
 from selector.learner import Learner
 from selector.losses import ZeroOne
 from selector.population import Population
@@ -70,3 +71,23 @@ def test_a_user_is_met_as_far_as_users_differ() -> None:
     assert population.differences.strength < 10
     weights = population.met(ann).of(MODELS)
     assert weights[1] > 0.9 > weights[0]
+
+
+def test_health_is_what_was_said_last_of_each_model_that_is_there() -> None:
+    population = begun()
+    assert population.health == {}
+    changes = [
+        HealthChanged("b:1", "suspect", "it errs more"),
+        HealthChanged("a:1", "quarantined", "it failed", {"loss": (0.1, 0.9)}),
+        HealthChanged("b:1", "healthy", "it is back"),
+        HealthChanged("nobody:1", "suspect", "it is not here"),
+    ]
+    population.fold_all(Entry(at, "app", None, float(at), change) for at, change in enumerate(changes, 2))
+    assert list(population.health) == ["a:1", "b:1"]
+    assert population.health["a:1"] == Standing("quarantined", 3.0, "it failed", {"loss": (0.1, 0.9)})
+    assert population.health["b:1"].state == "healthy"
+    resumed = begun()
+    resumed.restore(population.encode(), population.position)
+    assert (resumed.health, resumed.encode()) == (population.health, population.encode())
+    resumed.fold(Entry(6, "app", None, 6.0, ModelsChanged(("b:1",))))
+    assert list(resumed.health) == ["b:1"]

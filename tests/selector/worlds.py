@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, get_args
 
 from scipy.stats import binom
 
-from selector import AnyPolicy
+from selector import AnyPolicy, Auto, LinearThompson, LinUCB, Vowpal
 from selector.decisions import Decision, Feedback, Prediction, Query
 from selector.losses import Absolute, ZeroOne, losses_of
 from selector.policy import Policy
@@ -34,13 +34,26 @@ POLICIES: list[Policy[Any]] = [
     for kind in get_args(AnyPolicy)
     for task in ("classification", "regression")
 ]
+POLICIES += [
+    Auto(asks="one"),
+    Vowpal(exploration="cover"),
+    Vowpal(exploration="bag"),
+    Vowpal(exploration="regcb"),
+    LinUCB(discount=0.99),
+    LinearThompson(discount=0.99, dimension=16),
+]
 CLASSIFIERS = [policy for policy in POLICIES if policy.task == "classification"]
 LEARNERS = [policy for policy in CLASSIFIERS if policy.learns_from != "nothing"]
 
 
 def title(policy: Policy[Any]) -> str:
     """How a policy is called in a test's name."""
-    return f"{policy.name}-{policy.task}"
+    told = [policy.name, policy.task]
+    if isinstance(policy, Vowpal):
+        told.append(policy.exploration)
+    if isinstance(policy, Auto):
+        told.append(policy.asks)
+    return "-".join(told)
 
 
 def truth_and_predictions(rng: Random, errors: Mapping[str, float] = ERRORS) -> tuple[int, dict[str, Prediction]]:

@@ -23,6 +23,7 @@ class Scripted:
         self.concluded: list[dict[str, Prediction]] = []
         self.abandoned: list[Exception] = []
         self.arrived_late: list[str] = []
+        self.missed_late: list[str] = []
 
     def choose(self, gathering: Gathering) -> Selection | None:
         asked = len(gathering.selections)
@@ -41,6 +42,9 @@ class Scripted:
 
     def late(self, gathering: Gathering, model: str, prediction: Prediction) -> None:
         self.arrived_late.append(model)
+
+    def missed(self, gathering: Gathering, model: str) -> None:
+        self.missed_late.append(model)
 
 
 def gathering_of(course: Scripted) -> Gathering:
@@ -97,7 +101,7 @@ def test_at_the_deadline_it_ends_with_what_is_there_and_later_arrivals_are_late(
     gathering.failed("c", ModelFailed("gone"))
     gathering.expire()
     assert course.concluded == [{"a": Prediction(1)}]
-    assert course.arrived_late == ["b"]
+    assert (course.arrived_late, course.missed_late) == (["b"], ["c"])
 
 
 @pytest.mark.parametrize("step", ["choose", "ask", "conclude"])

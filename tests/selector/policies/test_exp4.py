@@ -100,3 +100,15 @@ def test_with_restarts_the_vote_leaves_and_forgives_at_once() -> None:
     restarted, plain = go(0.1, 80)
     assert restarted > 2 * plain
     assert restarted > 0.5
+
+
+def test_models_that_cannot_be_asked_keep_their_part_and_the_others_share_theirs() -> None:
+    policy, losses = Exp4(learning_rate=0.2, share=0.1), dict(zip(MODELS, (1.0, 0.0, 1.0), strict=True))
+    state, alone = policy.initial_state(MODELS), policy.initial_state(MODELS[1:])
+    decision = Decision("", Query(1, MODELS[1:]), 0.0, "exp4", (Selection(MODELS[1:], 1.0),), {}, Answer(1))
+    for _ in range(50):
+        state = policy.observe(state, decision, losses)
+        alone = policy.observe(alone, decision, losses)
+    weights = [exp(log) for log in state.logs]
+    assert weights[0] / sum(weights) == pytest.approx(1 / 3)
+    assert weights[2] / weights[1] == pytest.approx(exp(alone.logs[1] - alone.logs[0]))

@@ -40,6 +40,7 @@ class FakeApplication:
         self.config = ApplicationConfig(
             name="digits", models=MODELS, input=spec or InputSpec("FP32", (2,)), policy=Exp3()
         )
+        self.health = SimpleNamespace(state=lambda model: "healthy")
         self.hold = hold
         self.held: list[Callable[[], None]] = []
         self.requests: list[Any] = []

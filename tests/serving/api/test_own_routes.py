@@ -47,6 +47,7 @@ class TestAdmin:
         assert row == {
             "name": "digits",
             "models": ["cnn:2", "svm:1"],
+            "health": {"cnn:2": "healthy", "svm:1": "healthy"},
             "policy": "exp3",
             "task": "classification",
             "input": "FP32 [2]",

@@ -1,0 +1,53 @@
+"""The constant guess: what a model must beat to be of any use."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from selector.decisions import Label, Prediction
+from selector.errors import InvalidLabel
+from selector.losses import Loss
+from selector.policy import Task
+
+_MEMORY = 1_000.0  # labels
+_LABELS = 1_000  # different ones that are counted
+
+
+class Guess:
+    """The most frequent label so far, or the mean of all: its `loss`, known from a few labels on."""
+
+    def __init__(self, loss: Loss, task: Task) -> None:
+        self._loss = loss
+        self._numbers = task == "regression"
+        self._counts: Counter[Label] = Counter()
+        self._mode: Label = ""
+        self._mean = 0.0
+        self._n = 0.0
+        self._total = 0.0
+
+    @property
+    def loss(self) -> float | None:
+        """Its mean loss over the last thousand labels or so, each guessed before it was known."""
+        return self._total / self._n if self._n >= 10 else None
+
+    def learn(self, label: Label) -> None:
+        """The next label."""
+        if self._n > 0:
+            self._total += self._missed_by(label)
+        self._n += 1.0
+        if self._numbers:
+            self._mean += (float(label) - self._mean) / min(self._n, _MEMORY)
+        elif len(self._counts) < _LABELS or label in self._counts:
+            self._counts[label] += 1
+            if self._counts[label] >= self._counts[self._mode]:
+                self._mode = label
+        if self._n > _MEMORY:
+            self._n, self._total = self._n / 2, self._total / 2
+            self._counts = Counter({seen: (count + 1) // 2 for seen, count in self._counts.items()})
+
+    def _missed_by(self, label: Label) -> float:
+        guess: Label = self._mean if self._numbers else self._mode
+        try:
+            return self._loss(Prediction(guess), label)
+        except InvalidLabel:
+            return 1.0
