@@ -56,11 +56,12 @@ class Weights(Struct, array_like=True):
 
     def score(self, model: str, loss: float, step: float) -> bool:
         """Count a loss and take its step, in place, to be followed by `settle`; False if the model is not known."""
-        if model not in self.tally.models:
+        tally = self.tally
+        if model not in tally.models:
             return False
-        i = self.tally.models.index(model)
-        self.tally.counts[i] += 1.0
-        self.tally.losses[i] += loss
+        i = tally.models.index(model)
+        tally.counts[i] += 1.0
+        tally.losses[i] += loss
         self.logs[i] -= step
         return True
 
