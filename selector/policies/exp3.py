@@ -57,11 +57,14 @@ class Exp3(Single[Weights], frozen=True, kw_only=True, tag="exp3"):
         before = state.held(awake)
         for model, probability in asked(decision):
             if model in losses:
-                loss, likelihood = losses[model], max(probability + self.implicit_exploration, _LEAST_PROBABILITY)
-                known |= state.score(model, loss, self.learning_rate * loss / likelihood)
+                loss = losses[model]
+                known |= state.score(model, loss, self._step(loss, probability) if loss else 0.0)
         if known:
             state.settle(self.share, awake, before)
         return state
+
+    def _step(self, loss: float, probability: float) -> float:
+        return self.learning_rate * loss / max(probability + self.implicit_exploration, _LEAST_PROBABILITY)
 
     def blend(self, population: Weights, own: Weights, strength: float) -> Weights:
         return population.blend(own, strength)

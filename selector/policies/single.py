@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
-from itertools import accumulate, repeat
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from random import Random
 
 from selector.decisions import Answer, Decision, Query, Selection
@@ -46,11 +46,10 @@ def draw(models: Sequence[str], weights: Sequence[float], rng: Random) -> Select
     return Selection((models[chosen],), weights[chosen] / total)
 
 
-def asked(decision: Decision) -> list[tuple[str, float]]:
+def asked(decision: Decision) -> Iterator[tuple[str, float]]:
     """The models that the policy asked (not the shadows), each with the probability of its round having come about."""
-    pairs: list[tuple[str, float]] = []
     probability = 1.0
     for selection in decision.selections:
         probability *= selection.probability
-        pairs.extend(zip(selection.models, repeat(probability)))
-    return pairs
+        for model in selection.models:
+            yield model, probability

@@ -9,9 +9,11 @@ from msgspec import Struct
 
 from selector.policies.tally import Tally, sharpness, worth
 
+_LEAST = 1e-200  # weights that sum to less have lost digits: they are taken relative to the heaviest
+
 
 class Weights(Struct, array_like=True):
-    """Log weights, aligned with `tally.models`; the largest is 0.
+    """Log weights, aligned with `tally.models`, up to a common summand: the largest is between -ln K and 0.
 
     `memory` is the number of feedbacks that the weights still reflect: fixed share forgets, so it
     stays below 1 / share.
@@ -22,7 +24,7 @@ class Weights(Struct, array_like=True):
     memory: float = 0.0
 
     def of(self, models: Sequence[str]) -> list[float]:
-        """The weights of these models relative to the heaviest of them."""
+        """The weights of these models up to a common factor, by which the heaviest is between 1 / K and 1."""
         if models == self.tally.models:
             return list(map(exp, self.logs))
         logs = self.logs_of(models)
@@ -54,11 +56,12 @@ class Weights(Struct, array_like=True):
 
     def score(self, model: str, loss: float, step: float) -> bool:
         """Count a loss and take its step, in place, to be followed by `settle`; False if the model is not known."""
-        if model not in self.tally.models:
+        tally = self.tally
+        if model not in tally.models:
             return False
-        i = self.tally.models.index(model)
-        self.tally.counts[i] += 1.0
-        self.tally.losses[i] += loss
+        i = tally.models.index(model)
+        tally.counts[i] += 1.0
+        tally.losses[i] += loss
         self.logs[i] -= step
         return True
 
@@ -142,12 +145,13 @@ def _normalized(logs: Sequence[float]) -> list[float]:
 
 
 def _shared(logs: Sequence[float], share: float) -> list[float]:
-    """Normalized log weights after each model has given a share of its weight to all."""
-    top = max(logs)
-    weights = [exp(w - top) for w in logs]
-    kept, gift = 1.0 - share, share * sum(weights) / len(weights)
-    new_top = log(kept + gift)  # the heaviest one's, whose weight was 1
-    return [log(kept * w + gift) - new_top for w in weights]
+    """Log weights that sum to 1, after each model has given a share of its weight to all."""
+    weights = list(map(exp, logs))
+    total = sum(weights)
+    if total < _LEAST:
+        return _shared(_normalized(logs), share)
+    kept, gift = (1.0 - share) / total, share / len(weights)
+    return [log(kept * w + gift) for w in weights]
 
 
 def _log_sum(logs: Sequence[float]) -> float:

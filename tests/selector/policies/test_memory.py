@@ -82,8 +82,12 @@ def test_probing_and_exploration_ask_the_silent_and_no_others() -> None:
         course.watch.better = 0.0
     state.table = [1.0, 0.0, 0.0]
     assert policy.chances(state, QUERY) == pytest.approx([1 - 0.02 - 0.12, 0.02, 0.12])
-    state.courses[2].watch.better = 0.1  # it may have recovered
+    failure = state.courses[2].watch
+    failure.better = 0.1  # it may have recovered
+    failure.count, failure.loss, failure.recent_count, failure.recent_loss = 100.0, 90.0, 4.0, 1.0
     assert policy.chances(state, QUERY)[2] > 0.2
+    failure.recent_loss = 3.0  # it has fallen, but not to where the best are
+    assert policy.chances(state, QUERY)[2] == pytest.approx(0.12)
     state.spared = 0.7  # shadow queries tell as much
     assert policy.chances(state, QUERY) == pytest.approx([1, 0, 0])
 
