@@ -58,6 +58,13 @@ class Auto(Policy[AutoState], frozen=True, kw_only=True, tag="auto"):
 
     Auer, Cesa-Bianchi, Freund, Schapire (SIAM J. Comput. 2002), Exp4, its experts being policies that learn; Agarwal,
     Luo, Neyshabur, Schapire: Corralling a band of bandit algorithms (COLT 2017); Neu: Explore no more (NIPS 2015).
+
+    >>> from selector.decisions import Prediction, Query, Selection
+    >>> policy = Auto()
+    >>> query = Query(id=1, available=("cnn", "forest", "svm"))
+    >>> said = {"cnn": Prediction("cat"), "forest": Prediction("dog"), "svm": Prediction("dog")}
+    >>> policy.combine(policy.initial_state(query.available), query, [Selection(query.available, 1.0)], said).output
+    'dog'
     """
 
     state_type: ClassVar[type] = AutoRecord

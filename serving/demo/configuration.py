@@ -56,6 +56,7 @@ models = {models}
 input = {{ datatype = "FP32", shape = [784] }}
 classes = {classes}
 policy = "majority_vote"
+quarantine = false
 slo_ms = {slo_ms}
 default_output = -1
 
@@ -64,6 +65,7 @@ models = {models}
 input = {{ datatype = "FP32", shape = [784] }}
 classes = {classes}
 policy = {{ name = "exp3", learning_rate = 0.1, share = 0.0 }}
+quarantine = false
 slo_ms = {slo_ms}
 default_output = -1
 
@@ -72,6 +74,7 @@ models = {models}
 input = {{ datatype = "FP32", shape = [784] }}
 classes = {classes}
 policy = {{ name = "exp4", learning_rate = 0.2, share = 0.0 }}
+quarantine = false
 slo_ms = {slo_ms}
 default_output = -1
 
