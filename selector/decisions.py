@@ -106,7 +106,7 @@ class ModelsChanged(Struct, frozen=True, array_like=True, tag="models", gc=False
 
 
 class PolicyChanged(Struct, frozen=True, array_like=True, tag="policy", gc=False):
-    """From here on decisions are made by this policy (its encoded settings). No fold depends on it."""
+    """From here on decisions are made by this policy (its encoded settings): what earlier answers were worth ends."""
 
     policy: str
 

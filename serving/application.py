@@ -129,14 +129,15 @@ class Application:
 
     def predict(self, request: PredictRequest, reply: Reply) -> None:
         """Answer a query: `reply` is called once, at the deadline at the latest."""
-        if not self.admit(request.client_id, reply):
-            return
         around = self.around
         started = around.steady()
         deadline = started + (self.config.slo if request.timeout is None else request.timeout)
         user, features = self.hooks.read(request.input, request.user, request.context)
+        state = self.knowledge.state_for(user)  # whatever may raise comes before the call is counted
+        if not self.admit(request.client_id, reply):
+            return
         query = Query(around.ids.next(), self.available(), user, features)
-        gathering = Gathering(self, self.knowledge.state_for(user), query, request.input, started, deadline, reply)
+        gathering = Gathering(self, state, query, request.input, started, deadline, reply)
         gathering.client_id = request.client_id
         gathering.advance()
         if not gathering.finished:

@@ -73,7 +73,9 @@ class Hooks:
 
     def _called(self, hook: Callable[[Asked], Any], seen: Asked, kind: Any, otherwise: Any) -> Any:
         try:
-            return convert(hook(seen), kind)
+            found = convert(hook(seen), kind)
+            msgpack.encode(found)  # text that cannot be written must not reach the log
+            return found
         except Exception as error:
             self._fail(getattr(hook, "__qualname__", repr(hook)), error)
             return otherwise

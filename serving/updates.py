@@ -93,12 +93,12 @@ def _begin(
     if known is not None:
         path.observe(ObserveRequest((known,), label=label), reply)
         return
-    if not application.admit(request.client_id, reply):
-        return
     around = application.around
     started = around.steady()
     user, features = application.hooks.read(request.input, request.user, request.context)
     state = application.knowledge.state_for(user)
+    if not application.admit(request.client_id, reply):
+        return
     available = application.available()
     probes = [model for model, _ in application.health.probes(available)]
     query = Query(around.ids.next(), tuple(sorted([*available, *probes])), user, features)

@@ -23,7 +23,7 @@ from selector.policies.weights import Weights
 from selector.policy import LearnsFrom, Losses, Policy, Predictions, Selections
 
 Advice = dict[str, float]
-"""How likely a policy would have answered what each model said; sums to 1, or to 0 where it says nothing."""
+"""How likely a policy would have answered what each model said, up to a common factor; empty if it says nothing."""
 
 _IMPLICIT = 0.05  # gamma of Exp3-IX, which bounds what one unlikely feedback can do
 

@@ -42,6 +42,10 @@ def nonsense(_: Asked) -> Any:
     return {"vector": [1, 2]}
 
 
+def unwritable(_: Asked) -> dict[str, str]:
+    return {"name": "\ud800"}
+
+
 def fails(*_: Any) -> Any:
     raise ZeroDivisionError("no luck")
 
@@ -72,7 +76,7 @@ def test_without_hooks_nothing_changes() -> None:
     assert Hooks().read(NUMBERS, "ann", context) == ("ann", context)
 
 
-@pytest.mark.parametrize("name", ["fails", "nonsense", "writes"])
+@pytest.mark.parametrize("name", ["fails", "nonsense", "writes", "unwritable"])
 def test_a_hook_that_fails_is_as_if_it_were_not_there(name: str, caplog: pytest.LogCaptureFixture) -> None:
     hooks = Hooks(user=hook("by_account"), features=hook(name))
     with caplog.at_level(logging.ERROR):
@@ -98,6 +102,22 @@ def test_the_log_has_what_the_hooks_found(tmp_path: Path) -> None:
     end.close()
     assert users == ["someone of acme"] * 2
     assert end.app.hooks.failures == 2
+
+
+def test_a_policy_that_cannot_meet_a_user_leaves_no_call_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end = FrontEnd(tmp_path, {"a:1": 7, "b:1": 3})
+    end.observe(end.answer(user="ann").query_id, label=7)
+    end.answer(user="ann")
+    end.turn()  # ann's own state has been read
+    monkeypatch.setattr(Exp4, "blend", fails)
+    with pytest.raises(ZeroDivisionError):
+        end.predict(user="ann", client_id="mine")
+    monkeypatch.undo()
+    assert end.app.under_way == 0
+    assert end.answer(user="ann", client_id="mine").query_id == "mine"
+    end.close()
 
 
 @pytest.mark.parametrize(("blend", "expected"), [(hook("stubborn"), 3), (hook("fails"), 7)])
