@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from random import Random
 from typing import Any
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET
 
 from feedback_store.contract import Row
-from feedback_store.writer import Writer
 from selector.decisions import Answer, Decision, Prediction, Query, Selection, encode
 from selector.errors import InvalidLabel, WindjammerError
 from selector.learner import Learner
@@ -18,7 +16,6 @@ from selector.policy import Policy
 from serving.answers import final_answer
 from serving.cache import Cache
 from serving.config import ApplicationConfig
-from serving.deadlines import Deadlines
 from serving.errors import ConflictingFeedback, ShuttingDown
 from serving.feedback import FeedbackPath
 from serving.gathering import Gathering
@@ -27,8 +24,8 @@ from serving.hooks import Hooks
 from serving.knowledge import Knowledge
 from serving.measures import Measures
 from serving.models import Model
-from serving.query_ids import QueryIds
 from serving.recents import Recent, Recents
+from serving.surroundings import Surroundings
 from serving.updates import update
 from serving.values import Input, ObserveRequest, PredictReply, PredictRequest, Reply, UpdateRequest
 from serving.vocabulary import ClassNames, Numbers, Vocabulary
@@ -36,21 +33,6 @@ from serving.vocabulary import ClassNames, Numbers, Vocabulary
 logger = logging.getLogger(__name__)
 
 RECENT_BYTES = 32 << 20
-
-
-class Surroundings(Struct, frozen=True):
-    """What the applications of one front end share.
-
-    Clocks in seconds: `wall` since the epoch, `steady` for deadlines. `update_timeout` in seconds.
-    """
-
-    writer: Writer
-    ids: QueryIds
-    deadlines: Deadlines
-    wall: Callable[[], float]
-    steady: Callable[[], float]
-    rng: Random
-    update_timeout: float
 
 
 class Application:
@@ -81,7 +63,7 @@ class Application:
         self.recents = Recents(RECENT_BYTES)
         self.measures = Measures()
         self.feedback = FeedbackPath(self, around.writer)
-        self.health = HealthWatch(self)
+        self.health = HealthWatch(config, models, knowledge, self.cache, around)
         self.under_way = 0
         self._named: set[str] = set()  # by clients, whose decisions are not recorded yet
         self.closing = False

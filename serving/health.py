@@ -14,10 +14,14 @@ from selector.decisions import Entry, Feedback, HealthChanged, HealthState, Pred
 from selector.errors import InvalidLabel, WindjammerError
 from selector.health import Monitor, Standing, quarantined
 from serving.batching.queue import Expired
+from serving.cache import Cache
+from serving.config import ApplicationConfig
 from serving.errors import ModelFailed
+from serving.knowledge import Knowledge
+from serving.models import Model
+from serving.surroundings import Surroundings
 
 if TYPE_CHECKING:
-    from serving.application import Application
     from serving.gathering import Gathering
 
 logger = logging.getLogger(__name__)
@@ -33,36 +37,46 @@ class HealthWatch:
     How the models stand is read from the fold, never kept. Everything happens on the loop's thread.
     """
 
-    def __init__(self, application: Application) -> None:
+    def __init__(
+        self,
+        config: ApplicationConfig,
+        models: Mapping[str, Model],
+        knowledge: Knowledge,
+        cache: Cache,
+        around: Surroundings,
+    ) -> None:
         self.changes: Counter[tuple[str, HealthState]] = Counter()
-        self._application = application
-        config = application.config
+        self._config = config
+        self._models = models
+        self._knowledge = knowledge
+        self._cache = cache
+        self._around = around
         self._monitor = Monitor(config.models, config.loss, config.task, config.probing_share, self._enough)
         self._standings: Mapping[str, Standing] = {}
         self._quarantined: frozenset[str] = frozenset()
         self._allowance = BURST
-        self._refilled = application.around.steady()
+        self._refilled = around.steady()
 
     def quarantined(self) -> frozenset[str]:
         """The models that are left out now."""
-        standings = self._application.knowledge.population.health
+        standings = self._knowledge.population.health
         if standings is not self._standings:
             self._resume(standings)
         return self._quarantined
 
     def state(self, model: str) -> HealthState:
         """How a model stands."""
-        standing = self._application.knowledge.population.health.get(model)
+        standing = self._knowledge.population.health.get(model)
         return "healthy" if standing is None else standing.state
 
     def describe(self) -> dict[str, dict[str, Any]]:
         """How every model stands, for people: `since` in seconds since the epoch, None if it has always been so."""
-        standings = self._application.knowledge.population.health
-        return {model: _described(standings.get(model)) for model in self._application.models}
+        standings = self._knowledge.population.health
+        return {model: _described(standings.get(model)) for model in self._models}
 
     def concluded(self, gathering: Gathering) -> None:
         """A query has all the predictions that it will have."""
-        now = self._application.around.steady()
+        now = self._around.steady()
         self._allowance = min(BURST, self._allowance + (now - self._refilled) * RATE)
         self._refilled = now
         if self._allowance >= 1.0:
@@ -72,12 +86,12 @@ class HealthWatch:
 
     def probes(self, asked: Iterable[str]) -> tuple[tuple[str, float], ...]:
         """The models in quarantine, not `asked`, that shall be asked beside this query, with their probabilities."""
-        application, quarantined = self._application, self.quarantined()
+        models, quarantined = self._models, self.quarantined()
         if not quarantined:
             return ()
         idle = quarantined.difference(asked)
-        up = [model for model in application.models if model in idle and application.models[model].available]
-        return self._monitor.probes(up, application.around.rng)
+        up = [model for model in models if model in idle and models[model].available]
+        return self._monitor.probes(up, self._around.rng)
 
     def told(self, gathering: Gathering, model: str, prediction: Prediction | None) -> None:
         """A model answered, or failed, after the answer had left: of one in quarantine that is a probe."""
@@ -94,48 +108,44 @@ class HealthWatch:
 
     def _failed(self, gathering: Gathering) -> Iterator[str]:
         """Who failed, or took longer than the objective. Work that was refused tells of the load, not of the model."""
-        application = self._application
-        patient = gathering.deadline - gathering.started >= application.config.slo
+        patient = gathering.deadline - gathering.started >= self._config.slo
         for selection in gathering.selections:
             for model in selection.models:
-                if model in gathering.predictions or not application.models[model].available:
+                if model in gathering.predictions or not self._models[model].available:
                     continue
                 error = gathering.errors.get(model)
                 if isinstance(error, ModelFailed) or (patient and (error is None or isinstance(error, Expired))):
                     yield model
 
     def _propose(self, changes: Iterable[HealthChanged]) -> None:
-        application = self._application
         for change in changes:
-            pending = Pending(application.name, None, application.around.wall(), change)
-            application.around.writer.append(pending, partial(self._settle, change))
+            pending = Pending(self._config.name, None, self._around.wall(), change)
+            self._around.writer.append(pending, partial(self._settle, change))
 
     def _settle(self, change: HealthChanged, outcome: Outcome | WindjammerError) -> None:
-        application = self._application
         if not isinstance(outcome, Applied):
             self._monitor.withdraw(change.model)
             return
-        logger.warning("application %s: %s is %s: %s", application.name, change.model, change.state, change.evidence)
+        logger.warning("application %s: %s is %s: %s", self._config.name, change.model, change.state, change.evidence)
         self.changes[change.model, change.state] += 1
-        application.knowledge.fold(outcome.entry)
+        self._knowledge.fold(outcome.entry)
         self.quarantined()
 
     def _resume(self, standings: Mapping[str, Standing]) -> None:
         """What a model has said before its health changed shall not be said for it again."""
-        for model in self._application.models:
+        for model in self._models:
             if standings.get(model) != self._standings.get(model):
-                self._application.cache.forget(model)
+                self._cache.forget(model)
         self._standings = standings
-        self._quarantined = quarantined(standings) if self._application.config.quarantine else frozenset()
+        self._quarantined = quarantined(standings) if self._config.quarantine else frozenset()
         self._monitor.resume(standings)
 
     def _enough(self, models: tuple[str, ...]) -> bool:
         """Whether the policy would ask any of these, if there were no others."""
-        application = self._application
-        if not application.config.quarantine:
+        if not self._config.quarantine:
             return False
-        state, around = application.knowledge.population.state, application.around
-        return application.policy.select(state, Query(0, models), [], {}, around.rng) is not None
+        state = self._knowledge.population.state
+        return self._config.policy.select(state, Query(0, models), [], {}, self._around.rng) is not None
 
 
 def _described(standing: Standing | None) -> dict[str, Any]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import accumulate
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Protocol, get_args
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -15,13 +15,28 @@ from serving.measures import LATENCY_BUCKETS
 if TYPE_CHECKING:
     from serving.application import Application
     from serving.models import Model
-    from serving.service import Service
+
+
+class Measured(Protocol):
+    """A service, as far as metrics read it."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether queries are admitted."""
+
+    @property
+    def applications(self) -> Mapping[str, Application]:
+        """By name."""
+
+    @property
+    def models(self) -> Mapping[str, Model]:
+        """By key."""
 
 
 class ServiceCollector(Collector):
     """Everything measured of a service, under `windjammer_*`."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Measured) -> None:
         self._service = service
 
     def collect(self) -> Iterable[Metric]:

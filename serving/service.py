@@ -22,7 +22,7 @@ from feedback_store.spool import Spool
 from feedback_store.writer import Writer
 from selector.decisions import Event, ModelsChanged, PolicyChanged
 from selector.errors import InvalidSetting, WindjammerError
-from serving.application import Application, Surroundings
+from serving.application import Application
 from serving.config import ApplicationConfig, Config
 from serving.deadlines import Deadlines
 from serving.hooks import Hooks
@@ -30,6 +30,7 @@ from serving.knowledge import Knowledge
 from serving.metrics import ServiceCollector
 from serving.models import Model
 from serving.query_ids import QueryIds
+from serving.surroundings import Surroundings
 from serving.workers.fleet import Fleet
 
 logger = logging.getLogger(__name__)

@@ -244,7 +244,9 @@ class ShortCutProtocol(HttpToolsProtocol):
         self.pipeline.appendleft((cycle, app))
 
     def send_400_response(self, msg: str) -> None:
-        if self.cycle is not None and not self.cycle.response_complete:
+        if self.exchanges:
+            self.pipeline.clear()  # what waits behind them has not begun, and the rest of it will never come
+        elif self.cycle is not None and not self.cycle.response_complete:
             super().send_400_response(msg)
             return
         exchange, self.receiving = self.receiving, None

@@ -31,7 +31,7 @@ from selector.fold import Fold
 from selector.policies import Exp3
 from serving.api.endpoints import endpoints
 from serving.api.protocol import ShortCutProtocol, ShortCuts
-from serving.application import Application, Surroundings
+from serving.application import Application
 from serving.config import ApplicationConfig, ModelConfig
 from serving.deadlines import Deadlines
 from serving.hooks import Hooks
@@ -39,6 +39,7 @@ from serving.inputs import InputSpec
 from serving.knowledge import Knowledge
 from serving.models import Model
 from serving.query_ids import QueryIds
+from serving.surroundings import Surroundings
 from serving.values import Input, PredictReply, PredictRequest, Reply
 from serving.workers import frames
 from serving.workers.frames import Ask, Decoder, Labels

@@ -17,7 +17,7 @@ from selector.decisions import Label, ModelsChanged, Prediction
 from selector.errors import WindjammerError
 from selector.policies import Exp4
 from selector.policy import Policy
-from serving.application import Application, Surroundings
+from serving.application import Application
 from serving.config import ApplicationConfig
 from serving.deadlines import Deadlines
 from serving.hooks import Hooks
@@ -25,6 +25,7 @@ from serving.inputs import InputSpec
 from serving.knowledge import Knowledge
 from serving.models import Model
 from serving.query_ids import QueryIds
+from serving.surroundings import Surroundings
 from serving.values import Input, ObserveReply, ObserveRequest, PredictReply, PredictRequest, UpdateRequest, Waiter
 from tests.serving.test_deadlines import Loop
 

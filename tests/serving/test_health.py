@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -17,7 +17,6 @@ from selector.policies import Static
 from serving.config import parse
 from serving.errors import ModelFailed
 from serving.metrics import ServiceCollector
-from serving.service import Service
 from serving.settings import ConfigError
 from tests.serving.front_end import FrontEnd, vector
 
@@ -204,7 +203,7 @@ def test_prometheus_is_told_of_states_and_changes(tmp_path: Path) -> None:
     with front_end(tmp_path) as end:
         service: Any = SimpleNamespace(ready=True, applications={"app": end.app}, models={})
         registry = CollectorRegistry()
-        registry.register(ServiceCollector(cast("Service", service)))
+        registry.register(ServiceCollector(service))
 
         def value(name: str, state: str) -> float | None:
             labels = {"application": "app", "model": "a:1", "state": state}

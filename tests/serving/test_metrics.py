@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -13,7 +13,6 @@ from serving.config import ModelConfig
 from serving.errors import ModelFailed
 from serving.metrics import ServiceCollector
 from serving.models import Model
-from serving.service import Service
 from tests.serving.front_end import FrontEnd, vector
 
 
@@ -26,7 +25,7 @@ def model() -> Model:
 def registry_of(end: FrontEnd, model: Model) -> CollectorRegistry:
     service: Any = SimpleNamespace(ready=True, applications={"app": end.app}, models={"svm:1": model})
     registry = CollectorRegistry()
-    registry.register(ServiceCollector(cast("Service", service)))
+    registry.register(ServiceCollector(service))
     return registry
 
 

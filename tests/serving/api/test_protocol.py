@@ -283,6 +283,14 @@ class TestMalformed:
         assert [answer.status for answer in wire.answers()] == [200, 400]
         assert wire.transport.closed
 
+    def test_requests_before_it_are_answered_first_if_one_waits_for_asgi_too(self) -> None:
+        wire = Wire(FakeApplication(hold=True))
+        wire.send(post() + post("/other", b"") + b"nonsense\r\n\r\n")
+        assert wire.transport.sent == b""
+        wire.application.release()
+        assert [answer.status for answer in wire.answers()] == [200, 400]
+        assert wire.transport.closed
+
     def test_a_broken_body_is_refused(self) -> None:
         wire = Wire()
         wire.send(b"POST /digits/predict HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n")

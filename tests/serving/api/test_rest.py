@@ -69,7 +69,7 @@ class TestPredict:
             (b'{"input":[1,2],"user":""}', "length >= 1"),
             (b'{"input":[1,2],"user":7}', "Expected `str | null`, got `int`"),
             (b'{"input":[1,2],"user":"a\\u0000"}', "matching regex"),
-            (b'{"input":[1,2],"user":"\xff"}', "invalid start byte"),
+            (b'{"input":[1,2],"user":"\xff"}', "Invalid UTF-8"),
             (b'{"input":[1,2],"context":{"a":[1]}}', "$.context"),
             (b'{"input":[1,2],"context":{"a":18446744073709551616}}', "$.context"),
             (b'{"input":[1,2],"timeout_ms":0}', "> 0"),
