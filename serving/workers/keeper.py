@@ -75,7 +75,9 @@ class Keeper:
         command = (sys.executable, "-P", "-m", "serving.workers.process")
         process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, env={**os.environ, **threads})
         assert process.stdin is not None
-        process.stdin.write(json.encode(WorkerStart(worker=self._worker, socket=path, parent=os.getpid())) + b"\n")
+        level = logging.getLogger().level
+        start = WorkerStart(worker=self._worker, socket=path, parent=os.getpid(), log_level=level)
+        process.stdin.write(json.encode(start) + b"\n")
         return process
 
     async def _started(self, process: Process) -> str | None:

@@ -22,7 +22,7 @@ def main() -> None:
     start = lifeline.settings(WorkerStart)
     die_with(start.parent)
     worker = start.worker
-    logging.basicConfig(format=f"%(asctime)s %(levelname)s {worker.name} %(message)s", level=logging.INFO)
+    logging.basicConfig(format=f"%(asctime)s %(levelname)s {worker.name} %(message)s", level=start.log_level)
     sys.path.append(worker.folder)  # at the end: a user's own `serving` must not hide ours
     try:
         inference = _load(worker)

@@ -35,11 +35,12 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
 
 
 class WorkerStart(Struct, frozen=True, kw_only=True):
-    """A worker's first line: itself, the socket to listen on, and its parent's process id."""
+    """A worker's first line: itself, the socket to listen on, its parent's process id and level of logging."""
 
     worker: WorkerSettings
     socket: str
     parent: int
+    log_level: int
 
 
 class SupervisorStart(Struct, frozen=True, kw_only=True):
@@ -49,3 +50,4 @@ class SupervisorStart(Struct, frozen=True, kw_only=True):
     directory: str
     control: str
     parent: int
+    log_level: int

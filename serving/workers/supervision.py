@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 from asyncio import StreamReader, StreamWriter
@@ -28,7 +29,11 @@ async def supervised(workers: Sequence[WorkerSettings]) -> AsyncIterator[tuple[S
     """
     with socket_folder() as folder:
         start = SupervisorStart(
-            workers=tuple(workers), directory=str(folder), control=f"{folder}/control", parent=os.getpid()
+            workers=tuple(workers),
+            directory=str(folder),
+            control=f"{folder}/control",
+            parent=os.getpid(),
+            log_level=logging.getLogger().level,
         )
         async with _running(start) as connection:
             yield connection

@@ -86,7 +86,7 @@ def main() -> None:
     lifeline = Lifeline()
     start = lifeline.settings(SupervisorStart)
     die_with(start.parent)
-    logging.basicConfig(format="%(asctime)s %(levelname)s supervisor %(message)s", level=logging.INFO)
+    logging.basicConfig(format="%(asctime)s %(levelname)s supervisor %(message)s", level=start.log_level)
     asyncio.run(Supervisor(start).run(lifeline))
 
 

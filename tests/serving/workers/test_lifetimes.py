@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shutil
 import signal
@@ -41,6 +42,20 @@ async def failure(*models: ModelConfig) -> str:
     with pytest.raises(ModelFailed) as failed:
         await fleet(models, Crew()).start()
     return str(failed.value)
+
+
+@pytest.mark.parametrize(("level", "told"), [(logging.INFO, True), (logging.WARNING, False)])
+def test_workers_log_as_much_as_the_front_end_does(
+    level: int, told: bool, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def tell() -> None:
+        small = fleet([model("sum", "Sum")], Crew())
+        await small.start()
+        await small.stop()
+
+    with caplog.at_level(level):
+        asyncio.run(tell())
+    assert ("INFO sum:1/0 ready" in capfd.readouterr().err) == told
 
 
 def test_a_fleet_that_stops_leaves_nothing_behind(sockets: Path) -> None:
