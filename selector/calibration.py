@@ -44,9 +44,14 @@ class Calibration(Struct, array_like=True):
 
 
 def _log_odds(probability: float) -> float:
-    p = min(max(probability, _LEAST), _MOST)
-    return log(p / (1.0 - p))
+    if probability < _LEAST:
+        probability = _LEAST
+    elif probability > _MOST:
+        probability = _MOST
+    return log(probability / (1.0 - probability))
 
 
 def _logistic(log_odds: float) -> float:
-    return 1.0 / (1.0 + exp(-max(min(log_odds, 30.0), -30.0)))
+    if log_odds < -30.0:
+        log_odds = -30.0
+    return 1.0 / (1.0 + exp(-log_odds))

@@ -83,8 +83,7 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         if self.task == "regression":
             state.weights.learn_all(losses, self.learning_rate, self.share, decision.query.available)
             return state
-        for model, loss in losses.items():
-            state.weights.tally.add(model, loss)
+        state.weights.tally.add_all(losses)
         right = {model: losses[model] < _WRONG for model in state.pool.models if model in losses}
         if right:
             claim = state.pool.learn(decision.predictions, right)

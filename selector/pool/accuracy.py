@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from math import log
+from math import exp, log
 
 from msgspec import Struct
 
 _SHIFT = 6.0  # the change to look for: the odds of being right times or divided by this
-_LOG_SHIFT = log(_SHIFT)
-_ALARM = 14.0  # nats; the mean time to a false alarm is at least about exp(14) labels
+_ALARM = exp(14.0)  # the mean time to a false alarm is at least about as many labels
 _ENOUGH = 30.0  # labels before a change can be told from a beginning
 
 
 class Accuracy(Struct, array_like=True):
-    """Right and wrong since the last change, from one of each; `rise` and `fall` are CUSUMs in nats.
+    """Right and wrong since the last change, from one of each; `rise` and `fall` are CUSUMs, as likelihood ratios.
 
-    One pair of CUSUMs of log-likelihood ratios (Page: Continuous inspection schemes, Biometrika 1954), for changes so
-    large that what was learned of the model does harm; the rate before the change is the one estimated so far.
+    One pair of CUSUMs (Page: Continuous inspection schemes, Biometrika 1954), for changes so large that what was
+    learned of the model does harm; the rate before the change is the one estimated so far. Ratios are
+    multiplied where the paper sums their logarithms, so each starts from, and never falls below, 1.
     """
 
     right: float = 1.0
     seen: float = 2.0
-    rise: float = 0.0
-    fall: float = 0.0
+    rise: float = 1.0
+    fall: float = 1.0
 
     @property
     def rate(self) -> float:
@@ -37,19 +37,19 @@ class Accuracy(Struct, array_like=True):
     def add(self, right: bool) -> bool:
         """Count one label, in place; True if the rate has changed, and then it is estimated from here on."""
         if self.seen >= _ENOUGH and self._has_changed(right):
-            self.right, self.seen, self.rise, self.fall = 1.0, 2.0, 0.0, 0.0
+            self.right, self.seen, self.rise, self.fall = 1.0, 2.0, 1.0, 1.0
             return True
         self.right += right
         self.seen += 1.0
         return False
 
     def _has_changed(self, right: bool) -> bool:
-        """One label's log-likelihood ratios: log((1 + odds) / (1 + s odds)) for odds times s, and log s if right."""
-        odds = self.right / (self.seen - self.right)
-        rise = self.rise + log((1.0 + odds) / (1.0 + odds * _SHIFT))
-        fall = self.fall + log((1.0 + odds) / (1.0 + odds / _SHIFT))
+        """One label's likelihood ratios: (1 + odds) / (1 + s odds) for odds times s, and times s if it is right."""
+        seen, hits = self.seen, self.right
+        misses = seen - hits
+        rise, fall = self.rise * seen / (misses + hits * _SHIFT), self.fall * seen / (misses + hits / _SHIFT)
         if right:
-            rise, fall = rise + _LOG_SHIFT, fall - _LOG_SHIFT
-        self.rise = rise if rise > 0.0 else 0.0
-        self.fall = fall if fall > 0.0 else 0.0
+            rise, fall = rise * _SHIFT, fall / _SHIFT
+        self.rise = rise if rise > 1.0 else 1.0
+        self.fall = fall if fall > 1.0 else 1.0
         return rise > _ALARM or fall > _ALARM

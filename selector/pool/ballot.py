@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import exp, log
+from math import exp, log, log2
 
 from msgspec import Struct
 
 from selector.decisions import Label, Prediction
+from selector.pool.gradient import LN2
 
 BINS = 7
 """Bins of a score: six by rank, the last for predictions without one."""
-COARSE = 4
-"""Bins where two scores are taken together."""
 NONE = -1
 """The id of the outcome that no candidate is right."""
 
@@ -22,21 +21,21 @@ _TINY = 1e-6
 _LEAST = -8.0
 
 
-class Ballot(Struct, frozen=True):
+Vote = tuple[int, int, int, float]
+"""Of one voter: the index of the model, its candidate, the bin of its score, its stretched score (0 without one)."""
+
+
+class Ballot(Struct, frozen=True, gc=False):
     """The candidates are the labels given, in the order of their first voter; the last outcome is "none of them".
 
-    `ids` are those of the outcomes. `voters` are indices of models, ascending; their `votes` (which candidate), `bins`,
-    `scores` and `stretched` scores (0 without one) are aligned with them. `spreads` are, for voters with a
-    distribution, log p(candidate) - log p(own label), for each candidate.
+    `ids` are those of the outcomes. `votes` are in the order of models, and so are `scores`, (model, score) where there
+    is one. `spreads` are, for voters with a distribution, log p(candidate) - log p(own label), for each candidate.
     """
 
     labels: list[Label]
     ids: list[int]
-    voters: list[int]
-    votes: list[int]
-    bins: list[int]
-    scores: list[float | None]
-    stretched: list[float]
+    votes: list[Vote]
+    scores: list[tuple[int, float]]
     spreads: dict[int, list[float]]
 
 
@@ -53,7 +52,7 @@ def stretch(score: float) -> float:
         return _REACH
     if score <= _BOTTOM:
         return -_REACH
-    return log(score / (1.0 - score)) - _CENTRE
+    return LN2 * log2(score / (1.0 - score)) - _CENTRE
 
 
 def spread(prediction: Prediction, candidates: Sequence[Label]) -> list[float]:
@@ -61,8 +60,3 @@ def spread(prediction: Prediction, candidates: Sequence[Label]) -> list[float]:
     p = dict(prediction.probabilities or ())
     own = max(p.get(prediction.output, 0.0), _TINY)
     return [min(0.0, max(_LEAST, log(max(p.get(label, 0.0), _TINY) / own))) for label in candidates]
-
-
-def coarse(bin_: int) -> int:
-    """The coarser bin of a bin."""
-    return bin_ // 2

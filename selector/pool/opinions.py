@@ -6,33 +6,27 @@ from msgspec import Struct
 
 from selector.pool.voter import Duel
 
-
-class Contest(Struct, frozen=True):
-    """Two leaders that disagree in this ballot: their candidates, the bin of their scores, the log odds of both."""
-
-    duel: Duel
-    first: int
-    second: int
-    bin: int
-    odds: tuple[float, float]
+Contest = tuple[Duel, int, int, int, float, float]
+"""Two leaders that disagree in this ballot: their candidates, the bin of their scores, the log odds of both."""
 
 
-class Evidence(Struct, frozen=True):
-    """What the first opinion looked at: contests, key of the coalition, and its log odds for each candidate."""
+class Evidence(Struct, frozen=True, gc=False):
+    """What the first opinion looked at: log odds by voter, contests, the coalition and its log odds by candidate."""
 
+    by_voter: list[float]
     contests: list[Contest]
     coalition: int
     odds: list[float]
 
 
-class Meanings(Struct, frozen=True):
+class Meanings(Struct, frozen=True, gc=False):
     """What the second opinion looked at: for each voter log P(outcome | its answer), and before any answer."""
 
     by_voter: list[list[float]]
     before: list[float]
 
 
-class Opinions(Struct, frozen=True):
+class Opinions(Struct, frozen=True, gc=False):
     """The chance of each outcome by the first opinion, by the second, and mixed; the last outcome is "none"."""
 
     first: list[float]

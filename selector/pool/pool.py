@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import copy
 from itertools import combinations
-from math import exp, log
+from math import exp
 
 from msgspec import Struct, field
 
 from selector.decisions import Label, Prediction
-from selector.pool.ballot import BINS, NONE, Ballot, score_of, spread, stretch
+from selector.pool.ballot import BINS, NONE, Ballot, Vote, score_of, spread, stretch
 from selector.pool.confusions import LABELS, Confusions
 from selector.pool.gradient import softmax
 from selector.pool.opinions import Opinions
@@ -21,7 +21,7 @@ LEADERS = 8
 """Models whose agreements are followed pair by pair, at most: the most accurate."""
 
 _EVIDENCE = 1.6  # the initial weights of all evidence, summed
-_LOG, _WRONG = 0.2, 0.5  # how log loss and an error count in an opinion's record
+_LOG, _ERROR = 0.2, exp(-0.5)  # how log loss and an error count in an opinion's record
 _SHARE = 0.001  # fixed share between the opinions
 _LEAST = 1e-4
 
@@ -30,7 +30,7 @@ class Pool(Struct, array_like=True):
     """All that is known of the models, sorted by name; labels get ids as they come.
 
     Models that give labels, scores or distributions are taken as they are, mixed. A model whose accuracy has changed
-    is learned anew, all else is kept. `record` are the log shares of the two opinions. Memory is bounded.
+    is learned anew, all else is kept. `share` is that of the first opinion. Memory is bounded.
     """
 
     models: tuple[str, ...] = ()
@@ -39,7 +39,7 @@ class Pool(Struct, array_like=True):
     labels: dict[Label, int] = {}
     strengths: Strengths = field(default_factory=lambda: Strengths([0.0, 1.0], [0.0, 1.0]))
     confusions: Confusions = field(default_factory=lambda: Confusions([0.0, 1.0], [0.0, 1.0]))
-    record: list[float] = field(default_factory=lambda: [-log(2), -log(2)])
+    share: float = 0.5
     seen: int = 0
 
     def with_models(self, models: Sequence[str]) -> Pool:
@@ -50,37 +50,32 @@ class Pool(Struct, array_like=True):
         voters = [copy(known[name]) if name in known else Voter([weight, 1.0]) for name in names]
         coalition = self.strengths.coalition if self.seen else [weight, 1.0]
         strengths = Strengths(coalition, self.strengths.bias)
-        pool = Pool(names, voters, [], self.labels, strengths, self.confusions, self.record, self.seen)
+        pool = Pool(names, voters, [], self.labels, strengths, self.confusions, self.share, self.seen)
         pool._elect()
         return pool
 
     def ballot(self, predictions: Mapping[str, Prediction]) -> Ballot:
         """The predictions of the models that the pool knows."""
-        labels: list[Label] = []
-        voters, votes, bins, scores, stretched = [], [], [], [], []
-        distributions = False
+        candidates: dict[Label, int] = {}
+        votes: list[Vote] = []
+        scores, distributions = [], []
         for i, model in enumerate(self.models):
             prediction = predictions.get(model)
             if prediction is None:
                 continue
-            if prediction.output not in labels:
-                labels.append(prediction.output)
-            distributions = distributions or prediction.probabilities is not None
-            score = prediction.score if prediction.probabilities is None else score_of(prediction)
-            voters.append(i)
-            votes.append(labels.index(prediction.output))
-            scores.append(score)
-            bins.append(BINS - 1 if score is None else self.voters[i].ranks.bin(score, BINS - 1))
-            stretched.append(0.0 if score is None else stretch(score))
+            vote, score = candidates.setdefault(prediction.output, len(candidates)), prediction.score
+            if prediction.probabilities is not None:
+                score = score_of(prediction)
+                distributions.append((i, prediction))
+            if score is None:
+                votes.append((i, vote, BINS - 1, 0.0))
+            else:
+                votes.append((i, vote, self.voters[i].ranks.bin(score, BINS - 1), stretch(score)))
+                scores.append((i, score))
+        labels = list(candidates)
+        spreads = {i: spread(said, labels) for i, said in distributions} if len(labels) > 1 else {}
         ids = [self.labels.get(label, 0) for label in labels]
-        spreads = self._spreads(predictions, voters, labels) if distributions and len(labels) > 1 else {}
-        return Ballot(labels, [*ids, NONE], voters, votes, bins, scores, stretched, spreads)
-
-    def _spreads(
-        self, predictions: Mapping[str, Prediction], voters: Sequence[int], labels: Sequence[Label]
-    ) -> dict[int, list[float]]:
-        said = {i: predictions[self.models[i]] for i in voters}
-        return {i: spread(said[i], labels) for i in voters if said[i].probabilities is not None}
+        return Ballot(labels, [*ids, NONE], votes, scores, spreads)
 
     def opinions(self, ballot: Ballot) -> Opinions:
         """The chance of each outcome: of each candidate, and that none of them is right."""
@@ -88,8 +83,8 @@ class Pool(Struct, array_like=True):
         first = softmax(scores)
         scores, meanings = self.confusions.scores(scores, ballot, self.voters)
         second = softmax(scores)
-        share = exp(self.record[0])
-        mixed = [share * p + (1.0 - share) * q for p, q in zip(first, second, strict=True)]
+        share, rest = self.share, 1.0 - self.share
+        mixed = [share * p + rest * q for p, q in zip(first, second, strict=True)]
         return Opinions(first, second, mixed, evidence, meanings)
 
     def learn(self, predictions: Mapping[str, Prediction], right: Mapping[str, bool]) -> tuple[float, bool] | None:
@@ -97,12 +92,13 @@ class Pool(Struct, array_like=True):
 
         Returns how likely the pool's answer was, and whether it was right, if that is known.
         """
-        self._name(predictions)
         ballot = self.ballot(predictions)
+        if 0 in ballot.ids and len(self.labels) < LABELS - 1:
+            self._name(ballot.labels)
+            ballot = self.ballot(predictions)
         claim = self._learn_labels(ballot, right) if ballot.labels else None
-        for i, score in zip(ballot.voters, ballot.scores, strict=True):
-            if score is not None:
-                self.voters[i].ranks.add(score)
+        for i, score in ballot.scores:
+            self.voters[i].ranks.add(score)
         for i, model in enumerate(self.models):
             if model in right and self.voters[i].accuracy.add(right[model]):
                 self._forget(i)
@@ -124,18 +120,16 @@ class Pool(Struct, array_like=True):
         answered = truth[opinions.mixed.index(best)]
         return (best, answered == 1.0) if answered in (0.0, 1.0) else None
 
-    def _name(self, predictions: Mapping[str, Prediction]) -> None:
+    def _name(self, labels: Sequence[Label]) -> None:
         """Ids for labels that are new, as long as there are any."""
-        for model in self.models:
-            if model in predictions:
-                label = predictions[model].output
-                if label not in self.labels and len(self.labels) < LABELS - 1:
-                    self.labels[label] = len(self.labels) + 1
+        for label in labels:
+            if label not in self.labels and len(self.labels) < LABELS - 1:
+                self.labels[label] = len(self.labels) + 1
 
     def _truth(self, ballot: Ballot, chances: Sequence[float], right: Mapping[str, bool]) -> list[float] | None:
         """The chance of each outcome now that it is known who was right; None if that tells nothing."""
         wrong = set()
-        for i, vote in zip(ballot.voters, ballot.votes, strict=True):
+        for i, vote, _, _ in ballot.votes:
             is_right = right.get(self.models[i])
             if is_right:
                 return [1.0 if o == vote else 0.0 for o in range(len(chances))]
@@ -148,15 +142,10 @@ class Pool(Struct, array_like=True):
         return [chance / total for chance in left]
 
     def _rate(self, opinions: Opinions, truth: Sequence[float]) -> None:
-        """The opinions' shares, by log loss and error, tempered, with fixed share, in place."""
-        gains = []
-        for record, opinion in zip(self.record, (opinions.first, opinions.second), strict=True):
-            possible = [p for p, t in zip(opinion, truth, strict=True) if t]
-            wrong = truth[-1] < 1.0 and max(possible) < max(opinion[:-1])
-            gains.append(record + _LOG * log(max(sum(possible), _LEAST)) - _WRONG * wrong)
-        share = 1.0 / (1.0 + exp(max(-30.0, min(30.0, gains[1] - gains[0]))))
-        share = (1.0 - _SHARE) * share + _SHARE / 2
-        self.record = [log(share), log(1.0 - share)]
+        """The first opinion's share, by log loss and error, tempered, with fixed share, in place."""
+        first, second = _merit(opinions.first, truth), _merit(opinions.second, truth)
+        share = self.share * first / (self.share * first + (1.0 - self.share) * second)
+        self.share = (1.0 - _SHARE) * share + _SHARE / 2
 
     def _elect(self) -> None:
         """Choose the leaders, and forget the duels of others, in place."""
@@ -180,6 +169,14 @@ class Pool(Struct, array_like=True):
             if name in voter.duels:
                 voter.duels[name] = Duel([weight, 1.0])
         self.strengths.coalitions = {}
+
+
+def _merit(opinion: Sequence[float], truth: Sequence[float]) -> float:
+    """By what factor an opinion's share grows, up to a common one."""
+    possible = [p for p, t in zip(opinion, truth, strict=True) if t]
+    wrong = truth[-1] < 1.0 and max(possible) < max(opinion[:-1])
+    merit: float = max(sum(possible), _LEAST) ** _LOG
+    return merit * _ERROR if wrong else merit
 
 
 def _initial_weight(models: int) -> float:

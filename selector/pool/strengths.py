@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import log
+from math import log2
+from operator import mul, sub
 
 from msgspec import Struct
 
-from selector.pool.ballot import COARSE, Ballot, coarse
-from selector.pool.gradient import NEGLIGIBLE, Weight, step
+from selector.pool.ballot import Ballot, Vote
+from selector.pool.gradient import LN2, NEGLIGIBLE, Weight, step
 from selector.pool.opinions import Contest, Evidence
-from selector.pool.voter import MEMORY, Cell, Voter, forget
+from selector.pool.voter import COARSE, MEMORY, Cell, Voter, forget
 
 _RATE = 0.05
 _COALITIONS = 4096  # remembered at most
@@ -32,49 +33,46 @@ class Strengths(Struct, array_like=True):
         self, ballot: Ballot, voters: Sequence[Voter], leaders: Sequence[int], names: Sequence[str]
     ) -> tuple[list[float], Evidence]:
         """Scores of the outcomes, in log odds."""
-        scores = [0.0] * len(ballot.labels)
+        scores, by_voter = [0.0] * len(ballot.labels), []
         scores.append(self.bias[0])
-        for i, vote, bin_, stretched in zip(ballot.voters, ballot.votes, ballot.bins, ballot.stretched, strict=True):
+        for i, vote, bin_, x in ballot.votes:
             voter = voters[i]
-            scores[vote] += voter.weight[0] * voter.log_odds(bin_) + voter.score[0] * stretched
+            cell = voter.cells[bin_]
+            odds = cell[2] if cell[1] else voter.accuracy.log_odds
+            scores[vote] += voter.weight[0] * odds + voter.score[0] * x
+            by_voter.append(odds)
         for i, spreads in ballot.spreads.items():
             _add(scores, spreads, voters[i].spread[0])
-        contests = _contests(ballot, voters, leaders, names) if len(ballot.labels) > 1 else []
-        for contest in contests:
-            weight = contest.duel.weight[0]
-            scores[contest.first] += weight * contest.odds[0]
-            scores[contest.second] += weight * contest.odds[1]
-        key = _key(ballot, leaders)
-        odds = self._odds(key, len(scores))
-        _add(scores, odds, self.coalition[0])
-        return scores, Evidence(contests, key, odds)
+        votes = ballot.votes if len(leaders) == len(voters) else [vote for vote in ballot.votes if vote[0] in leaders]
+        contests = _contests(votes, voters, names, scores) if len(ballot.labels) > 1 else []
+        key = _key(votes, leaders)
+        record = self._odds(key, len(scores))
+        _add(scores, record, self.coalition[0])
+        return scores, Evidence(by_voter, contests, key, record)
 
     def learn(
         self, ballot: Ballot, voters: Sequence[Voter], found: Evidence, truth: Sequence[float], claim: Sequence[float]
     ) -> None:
         """One label, in place: the chance of each outcome, now that it is known, and before."""
-        residuals = [t - p for t, p in zip(truth, claim, strict=True)]
-        if max(residuals) > NEGLIGIBLE:
-            self._step(ballot, voters, found, residuals)
-        for i, vote, bin_ in zip(ballot.voters, ballot.votes, ballot.bins, strict=True):
-            voters[i].add(bin_, truth[vote])
-        for contest in found.contests:
-            contest.duel.add(contest.bin, truth[contest.first], truth[contest.second])
-        self._count(found.coalition, truth)
-
-    def _step(self, ballot: Ballot, voters: Sequence[Voter], found: Evidence, residuals: Sequence[float]) -> None:
-        step(self.bias, residuals[-1], _RATE)
-        step(self.coalition, _product(residuals, found.odds), _RATE)
-        for i, vote, bin_, stretched in zip(ballot.voters, ballot.votes, ballot.bins, ballot.stretched, strict=True):
+        residuals = list(map(sub, truth, claim))
+        telling = max(residuals) > NEGLIGIBLE
+        if telling:
+            step(self.bias, residuals[-1], _RATE)
+            step(self.coalition, sum(map(mul, residuals, found.odds)), _RATE)
+            for i, spreads in ballot.spreads.items():
+                step(voters[i].spread, sum(map(mul, residuals, spreads)), _RATE)
+        for (i, vote, bin_, x), odds in zip(ballot.votes, found.by_voter, strict=True):
             voter = voters[i]
-            step(voter.weight, residuals[vote] * voter.log_odds(bin_), _RATE)
-            if stretched:
-                step(voter.score, residuals[vote] * stretched, _RATE)
-        for i, spreads in ballot.spreads.items():
-            step(voters[i].spread, _product(residuals, spreads), _RATE)
-        for contest in found.contests:
-            x, y = contest.odds
-            step(contest.duel.weight, residuals[contest.first] * x + residuals[contest.second] * y, _RATE)
+            if telling:
+                step(voter.weight, residuals[vote] * odds, _RATE)
+                if x:
+                    step(voter.score, residuals[vote] * x, _RATE)
+            voter.add(bin_, truth[vote])
+        for duel, first, second, key, x, y in found.contests:
+            if telling:
+                step(duel.weight, residuals[first] * x + residuals[second] * y, _RATE)
+            duel.add(key, truth[first], truth[second])
+        self._count(found.coalition, truth)
 
     def _odds(self, key: int, outcomes: int) -> list[float]:
         """For each candidate log(times it was right / times none was), from one of each; nothing if never met."""
@@ -82,7 +80,7 @@ class Strengths(Struct, array_like=True):
         if cell is None or len(cell) != outcomes:
             return []
         none = cell[-1] + 1.0
-        return [log((count + 1.0) / none) for count in cell[:-1]]
+        return [LN2 * log2((count + 1.0) / none) for count in cell[:-1]]
 
     def _count(self, key: int, truth: Sequence[float]) -> None:
         cell = self.coalitions.get(key)
@@ -96,38 +94,35 @@ class Strengths(Struct, array_like=True):
                 cell[o] += chance
 
 
-def _key(ballot: Ballot, leaders: Sequence[int]) -> int:
-    """Who of the leaders is there, and who of them agree."""
-    votes = ballot.votes
-    if len(votes) != len(leaders):
-        there = dict(zip(ballot.voters, votes, strict=True))
-        votes = [there.get(i, -1) for i in leaders]
-    key = 0
-    for vote in votes:
+def _key(votes: Sequence[Vote], leaders: Sequence[int]) -> int:
+    """Who of the leaders is there, and who of them agree; `votes` are theirs."""
+    key, there = 0, len(leaders)
+    if len(votes) < there:
+        said = {i: vote for i, vote, _, _ in votes}
+        votes = [(i, said.get(i, -1), 0, 0.0) for i in leaders]
+    for _, vote, _, _ in votes:
         key = key * _BASE + (vote + 1 if vote < _BASE - 2 else _BASE - 1)
     return key
 
 
-def _contests(ballot: Ballot, voters: Sequence[Voter], leaders: Sequence[int], names: Sequence[str]) -> list[Contest]:
-    """All pairs of leaders that disagree."""
-    here = list(zip(ballot.voters, ballot.votes, ballot.bins, strict=True))
-    if len(here) > len(leaders):
-        here = [vote for vote in here if vote[0] in leaders]
+def _contests(
+    votes: Sequence[Vote], voters: Sequence[Voter], names: Sequence[str], scores: list[float]
+) -> list[Contest]:
+    """All pairs of these voters that disagree; what is known of each is added to the scores, in place."""
     found = []
-    for n, (i, vote, bin_) in enumerate(here):
-        duels, row = voters[i].duels, coarse(bin_) * COARSE
-        for j, other, other_bin in here[n + 1 :]:
+    for n, (i, vote, bin_, _) in enumerate(votes, 1):
+        duels, row = voters[i].duels, bin_ // 2 * COARSE
+        for j, other, other_bin, _ in votes[n:]:
             if other != vote:
-                duel, key = duels[names[j]], row + coarse(other_bin)
-                found.append(Contest(duel, vote, other, key, duel.log_odds(key)))
+                duel, key = duels[names[j]], row + other_bin // 2
+                x, y = duel.log_odds(key)
+                weight = duel.weight[0]
+                scores[vote] += weight * x
+                scores[other] += weight * y
+                found.append((duel, vote, other, key, x, y))
     return found
 
 
 def _add(scores: list[float], inputs: Sequence[float], weight: float) -> None:
     for o, x in enumerate(inputs):
         scores[o] += weight * x
-
-
-def _product(residuals: Sequence[float], inputs: Sequence[float]) -> float:
-    """Of the candidates alone: "none" has no input."""
-    return sum([r * x for r, x in zip(residuals, inputs, strict=False)])

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from math import log
+from math import log2
 
 from msgspec import Struct, field
 
 from selector.pool.accuracy import Accuracy
 from selector.pool.ballot import BINS
-from selector.pool.gradient import Weight
+from selector.pool.gradient import LN2, Weight
 from selector.pool.ranks import Ranks
 
 SHRINKAGE = 4.0
 """Labels that a coarser estimate counts for in a finer one."""
+COARSE = 4
+"""Bins of a score where two are taken together; each is two of the finer."""
 MEMORY = 1000.0
 """Labels after which a count begins to forget."""
 
@@ -43,7 +45,7 @@ class Duel(Struct, array_like=True):
         if cell is None:
             first, second, seen, _, _ = self.by_score[_WHOLE]
             rest = seen - first - second
-            return log(first / rest), log(second / rest)
+            return LN2 * log2(first / rest), LN2 * log2(second / rest)
         return cell[3], cell[4]
 
     def add(self, key: int, first: float, second: float) -> None:
@@ -51,20 +53,16 @@ class Duel(Struct, array_like=True):
         whole, cell = self.by_score[_WHOLE], self.by_score.get(key)
         if cell is None:
             cell = self.by_score[key] = [0.0, 0.0, 0.0, 0.0, 0.0]
-        _count(whole, first, second)
-        _count(cell, first, second)
+        for counts in (whole, cell):
+            if counts[2] >= MEMORY:
+                forget(counts)
+            counts[0] += first
+            counts[1] += second
+            counts[2] += 1.0
         shrinkage = SHRINKAGE / whole[2]
         a, b = cell[0] + shrinkage * whole[0], cell[1] + shrinkage * whole[1]
-        rest = log(cell[2] + SHRINKAGE - a - b)
-        cell[3], cell[4] = log(a) - rest, log(b) - rest
-
-
-def _count(cell: Cell, first: float, second: float) -> None:
-    if cell[2] >= MEMORY:
-        forget(cell)
-    cell[0] += first
-    cell[1] += second
-    cell[2] += 1.0
+        rest = log2(cell[2] + SHRINKAGE - a - b)
+        cell[3], cell[4] = LN2 * (log2(a) - rest), LN2 * (log2(b) - rest)
 
 
 class Voter(Struct, array_like=True):
@@ -85,11 +83,6 @@ class Voter(Struct, array_like=True):
     trust: dict[int, dict[int, Cell]] = {}
     duels: dict[str, Duel] = {}
 
-    def log_odds(self, bin_: int) -> float:
-        """Of being right, where its score falls into this bin."""
-        cell = self.cells[bin_]
-        return cell[2] if cell[1] > 0 else self.accuracy.log_odds
-
     def add(self, bin_: int, right: float) -> None:
         """Count one label, in place: the chance that this model was right."""
         cell = self.cells[bin_]
@@ -97,8 +90,9 @@ class Voter(Struct, array_like=True):
             forget(cell)
         cell[0] += right
         cell[1] += 1.0
-        rate = (cell[0] + SHRINKAGE * self.accuracy.rate) / (cell[1] + SHRINKAGE)
-        cell[2] = log(rate / (1.0 - rate))
+        accuracy = self.accuracy
+        right = cell[0] + SHRINKAGE * accuracy.right / accuracy.seen
+        cell[2] = LN2 * log2(right / (cell[1] + SHRINKAGE - right))
 
 
 def forget(counts: Cell) -> None:

@@ -130,6 +130,18 @@ def test_a_hundred_models_are_pooled_in_bounded_memory() -> None:
     assert sum(len(voter.duels) for voter in state.pool.voters) == 28
 
 
+def test_models_that_do_not_lead_may_answer_in_place_of_leaders() -> None:
+    models = tuple(f"m{i}" for i in range(10))
+    state = POLICY.initial_state(models)
+    assert state.pool.leaders == list(range(8))
+    said = {model: Prediction(int(model == "m9")) for model in models[2:]}
+    asked = (Selection(models, 1.0),)
+    assert POLICY.combine(state, Query(1, models), asked, said).output == 0
+    decision = Decision("", Query(1, models), 0.0, "ensemble", asked, said, Answer(0))
+    state = POLICY.observe(state, decision, {m: float(p.output) for m, p in said.items()})
+    assert [voter.accuracy.seen for voter in state.pool.voters] == [2.0, 2.0, *[3.0] * 8]
+
+
 def test_confidence_stays_the_share_of_right_answers_where_predictions_are_missing() -> None:
     state, rng, claims = POLICY.initial_state(MODELS), Random(10), list[tuple[int, float, bool]]()
     for i in range(4_000):
