@@ -17,6 +17,7 @@ from selector.policies.vote import everyone, weighted_mean
 from selector.policies.weights import Weights
 from selector.policy import LearnsFrom, Losses, Policy, Predictions, Selections
 from selector.pool import Pool
+from selector.pool.opinions import best
 
 _WRONG = 0.5  # losses from here on count as wrong
 
@@ -75,9 +76,9 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
             return Answer(None)
         pool = _with_newcomers(state.pool, predictions)
         ballot = pool.ballot(predictions)
-        chances = pool.opinions(ballot).mixed[:-1]
-        best = max(chances)
-        return Answer(ballot.labels[chances.index(best)], _calibration(state, selections, predictions)(best))
+        chances = pool.opinions(ballot).mixed
+        answer = best(chances)
+        return Answer(ballot.labels[answer], _calibration(state, selections, predictions)(chances[answer]))
 
     def observe(self, state: EnsembleState, decision: Decision, losses: Losses) -> EnsembleState:
         if self.task == "regression":

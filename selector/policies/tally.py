@@ -27,10 +27,11 @@ class Tally(Struct, array_like=True):
 
     def add_all(self, losses: Mapping[str, float]) -> None:
         """Count these losses, in place; unknown models are ignored."""
+        counts, sums = self.counts, self.losses
         for i, model in enumerate(self.models):
             if model in losses:
-                self.counts[i] += 1.0
-                self.losses[i] += losses[model]
+                counts[i] += 1.0
+                sums[i] += losses[model]
 
     def take(self, model: str, loss: float) -> None:
         """Forget one loss that was counted, in place."""

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from selector.pool.voter import Duel
 
-Contest = tuple[Duel, int, int, int, float, float]
-"""Two leaders that disagree in this ballot: their candidates, the bin of their scores, the log odds of both."""
+Contest = tuple[Duel, int, int, int]
+"""Two leaders that disagree in this ballot: their candidates, and the bin of their scores."""
 
 
 class Evidence(Struct, frozen=True, gc=False):
-    """What the first opinion looked at: log odds by voter, contests, the coalition and its log odds by candidate."""
+    """What the first opinion looked at: log odds by voter; by candidate, of the contests and of the coalition."""
 
     by_voter: list[float]
     contests: list[Contest]
+    margins: list[float]
     coalition: int
-    odds: list[float]
+    record: list[float]
 
 
 class Meanings(Struct, frozen=True, gc=False):
-    """What the second opinion looked at: for each voter log P(outcome | its answer), and before any answer."""
+    """What the second opinion looked at: log P(outcome) before any answer."""
 
-    by_voter: list[list[float]]
     before: list[float]
 
 
@@ -34,3 +36,8 @@ class Opinions(Struct, frozen=True, gc=False):
     mixed: list[float]
     evidence: Evidence
     meanings: Meanings
+
+
+def best(opinion: Sequence[float]) -> int:
+    """The candidate that is most likely right; among equals the first."""
+    return opinion.index(max(opinion[:-1]))

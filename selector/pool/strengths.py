@@ -26,6 +26,7 @@ class Strengths(Struct, array_like=True):
     """
 
     coalition: Weight
+    duels: Weight
     bias: Weight
     coalitions: dict[int, Cell] = {}
 
@@ -44,11 +45,12 @@ class Strengths(Struct, array_like=True):
         for i, spreads in ballot.spreads.items():
             _add(scores, spreads, voters[i].spread[0])
         votes = ballot.votes if len(leaders) == len(voters) else [vote for vote in ballot.votes if vote[0] in leaders]
-        contests = _contests(votes, voters, names, scores) if len(ballot.labels) > 1 else []
+        contests, margins = _contests(votes, voters, names, len(ballot.labels))
+        _add(scores, margins, self.duels[0])
         key = _key(votes, leaders)
         record = self._odds(key, len(scores))
         _add(scores, record, self.coalition[0])
-        return scores, Evidence(by_voter, contests, key, record)
+        return scores, Evidence(by_voter, contests, margins, key, record)
 
     def learn(
         self, ballot: Ballot, voters: Sequence[Voter], found: Evidence, truth: Sequence[float], claim: Sequence[float]
@@ -58,7 +60,8 @@ class Strengths(Struct, array_like=True):
         telling = max(residuals) > NEGLIGIBLE
         if telling:
             step(self.bias, residuals[-1], _RATE)
-            step(self.coalition, sum(map(mul, residuals, found.odds)), _RATE)
+            step(self.coalition, sum(map(mul, residuals, found.record)), _RATE)
+            step(self.duels, sum(map(mul, residuals, found.margins)), _RATE)
             for i, spreads in ballot.spreads.items():
                 step(voters[i].spread, sum(map(mul, residuals, spreads)), _RATE)
         for (i, vote, bin_, x), odds in zip(ballot.votes, found.by_voter, strict=True):
@@ -68,9 +71,7 @@ class Strengths(Struct, array_like=True):
                 if x:
                     step(voter.score, residuals[vote] * x, _RATE)
             voter.add(bin_, truth[vote])
-        for duel, first, second, key, x, y in found.contests:
-            if telling:
-                step(duel.weight, residuals[first] * x + residuals[second] * y, _RATE)
+        for duel, first, second, key in found.contests:
             duel.add(key, truth[first], truth[second])
         self._count(found.coalition, truth)
 
@@ -96,31 +97,33 @@ class Strengths(Struct, array_like=True):
 
 def _key(votes: Sequence[Vote], leaders: Sequence[int]) -> int:
     """Who of the leaders is there, and who of them agree; `votes` are theirs."""
-    key, there = 0, len(leaders)
-    if len(votes) < there:
+    if len(votes) < len(leaders):
         said = {i: vote for i, vote, _, _ in votes}
         votes = [(i, said.get(i, -1), 0, 0.0) for i in leaders]
+    key = 0
     for _, vote, _, _ in votes:
-        key = key * _BASE + (vote + 1 if vote < _BASE - 2 else _BASE - 1)
+        key = key * _BASE + (vote + 1) % _BASE
     return key
 
 
 def _contests(
-    votes: Sequence[Vote], voters: Sequence[Voter], names: Sequence[str], scores: list[float]
-) -> list[Contest]:
-    """All pairs of these voters that disagree; what is known of each is added to the scores, in place."""
-    found = []
+    votes: Sequence[Vote], voters: Sequence[Voter], names: Sequence[str], candidates: int
+) -> tuple[list[Contest], list[float]]:
+    """All pairs of these voters that disagree, and the sum of what is known of them, by candidate."""
+    found: list[Contest] = []
+    margins = [0.0] * candidates
+    if candidates < 2:
+        return found, margins
     for n, (i, vote, bin_, _) in enumerate(votes, 1):
         duels, row = voters[i].duels, bin_ // 2 * COARSE
         for j, other, other_bin, _ in votes[n:]:
             if other != vote:
                 duel, key = duels[names[j]], row + other_bin // 2
-                x, y = duel.log_odds(key)
-                weight = duel.weight[0]
-                scores[vote] += weight * x
-                scores[other] += weight * y
-                found.append((duel, vote, other, key, x, y))
-    return found
+                cell = duel.by_score.get(key) or duel.anywhere()
+                margins[vote] += cell[3]
+                margins[other] += cell[4]
+                found.append((duel, vote, other, key))
+    return found, margins
 
 
 def _add(scores: list[float], inputs: Sequence[float], weight: float) -> None:

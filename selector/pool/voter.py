@@ -11,6 +11,7 @@ from selector.pool.ballot import BINS
 from selector.pool.gradient import LN2, Weight
 from selector.pool.ranks import Ranks
 
+_KEEP = 0.95
 SHRINKAGE = 4.0
 """Labels that a coarser estimate counts for in a finer one."""
 COARSE = 4
@@ -19,14 +20,9 @@ MEMORY = 1000.0
 """Labels after which a count begins to forget."""
 
 Cell = list[float]
+Cells = dict[int, Cell]
+"""By outcome's id [weight, sum of squared gradients, times it was right, log of that and of what was expected]."""
 _WHOLE = -1
-
-
-class Row(Struct, array_like=True):
-    """One answer: how often it was given; by label id [weight, sum of squared gradients, times it was right]."""
-
-    total: float = 0.0
-    cells: dict[int, Cell] = {}
 
 
 class Duel(Struct, array_like=True):
@@ -36,17 +32,13 @@ class Duel(Struct, array_like=True):
     bins of the two scores; under -1 for all, without the logarithms.
     """
 
-    weight: Weight
     by_score: dict[int, Cell] = field(default_factory=lambda: {_WHOLE: [1.0, 1.0, 3.0, 0.0, 0.0]})
 
-    def log_odds(self, key: int) -> tuple[float, float]:
-        """log(P(first is right) / P(neither)), and of the second, where the scores' bins are `key`."""
-        cell = self.by_score.get(key)
-        if cell is None:
-            first, second, seen, _, _ = self.by_score[_WHOLE]
-            rest = seen - first - second
-            return LN2 * log2(first / rest), LN2 * log2(second / rest)
-        return cell[3], cell[4]
+    def anywhere(self) -> Cell:
+        """The same wherever their scores are."""
+        first, second, seen, _, _ = self.by_score[_WHOLE]
+        rest = seen - first - second
+        return [first, second, seen, LN2 * log2(first / rest), LN2 * log2(second / rest)]
 
     def add(self, key: int, first: float, second: float) -> None:
         """Count one label, in place: the chances that the first, and the second, was right."""
@@ -56,8 +48,10 @@ class Duel(Struct, array_like=True):
         for counts in (whole, cell):
             if counts[2] >= MEMORY:
                 forget(counts)
-            counts[0] += first
-            counts[1] += second
+            if first:
+                counts[0] += first
+            if second:
+                counts[1] += second
             counts[2] += 1.0
         shrinkage = SHRINKAGE / whole[2]
         a, b = cell[0] + shrinkage * whole[0], cell[1] + shrinkage * whole[1]
@@ -79,8 +73,8 @@ class Voter(Struct, array_like=True):
     score: Weight = field(default_factory=lambda: [0.0, 1.0])
     spread: Weight = field(default_factory=lambda: [0.1, 1.0])
     confusion: Weight = field(default_factory=lambda: [0.3, 1.0])
-    rows: dict[int, Row] = {}
-    trust: dict[int, dict[int, Cell]] = {}
+    rows: dict[int, Cells] = {}
+    trust: dict[int, Cells] = {}
     duels: dict[str, Duel] = {}
 
     def add(self, bin_: int, right: float) -> None:
@@ -96,5 +90,5 @@ class Voter(Struct, array_like=True):
 
 
 def forget(counts: Cell) -> None:
-    """Scale counts that have reached the memory, in place: old labels fade."""
-    counts[:] = [(1.0 - 1.0 / MEMORY) * count for count in counts]
+    """Scale counts that have reached the memory, in place: old labels fade, a twentieth at a time."""
+    counts[:] = [_KEEP * count for count in counts]
