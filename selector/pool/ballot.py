@@ -8,7 +8,7 @@ from math import exp, log, log2
 from msgspec import Struct
 
 from selector.decisions import Label, Prediction
-from selector.pool.gradient import LN2
+from selector.logarithm import LN2
 
 BINS = 7
 """Bins of a score: six by rank, the last for predictions without one."""

@@ -8,8 +8,9 @@ from operator import mul, sub
 
 from msgspec import Struct
 
+from selector.logarithm import LN2
 from selector.pool.ballot import BINS, Ballot
-from selector.pool.gradient import LN2, NEGLIGIBLE, Weight, step
+from selector.pool.gradient import NEGLIGIBLE, Weight, step
 from selector.pool.opinions import Meanings
 from selector.pool.voter import SHRINKAGE, Cell, Cells, Voter
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import exp, log, sqrt
-
-LN2 = log(2.0)
-"""log(x) is written LN2 * log2(x) where it is hot: math.log looks for a second argument, for thrice the time."""
+from math import exp, sqrt
 
 Weight = list[float]
 """[value, sum of squared gradients]"""

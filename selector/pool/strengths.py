@@ -8,8 +8,9 @@ from operator import mul, sub
 
 from msgspec import Struct
 
+from selector.logarithm import LN2
 from selector.pool.ballot import Ballot, Vote
-from selector.pool.gradient import LN2, NEGLIGIBLE, Weight, step
+from selector.pool.gradient import NEGLIGIBLE, Weight, step
 from selector.pool.opinions import Contest, Evidence
 from selector.pool.voter import COARSE, MEMORY, Cell, Voter, forget
 

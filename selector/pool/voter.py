@@ -6,9 +6,10 @@ from math import log2
 
 from msgspec import Struct, field
 
+from selector.logarithm import LN2
 from selector.pool.accuracy import Accuracy
 from selector.pool.ballot import BINS
-from selector.pool.gradient import LN2, Weight
+from selector.pool.gradient import Weight
 from selector.pool.ranks import Ranks
 
 _KEEP = 0.95
