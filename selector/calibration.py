@@ -33,7 +33,9 @@ class Calibration(Struct, array_like=True):
         """What was claimed and whether it came true, in place."""
         x = _log_odds(probability)
         p = _logistic(self.slope * x + self.offset)
-        residual, v = right - p, max(p * (1.0 - p), _FLAT)
+        residual, v = right - p, p * (1.0 - p)
+        if v < _FLAT:
+            v = _FLAT
         a, b, d = self.curvature
         a, b, d = _KEEP * a + v * x * x, _KEEP * b + v * x, _KEEP * d + v
         self.curvature = (a, b, d)

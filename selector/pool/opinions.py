@@ -13,9 +13,8 @@ Contest = tuple[Duel, int, int, int]
 
 
 class Evidence(Struct, frozen=True, gc=False):
-    """What the first opinion looked at: log odds by voter; by candidate, of the contests and of the coalition."""
+    """What the first opinion looked at: log odds by candidate, of the contests and of the coalition."""
 
-    by_voter: list[float]
     contests: list[Contest]
     margins: list[float]
     coalition: int

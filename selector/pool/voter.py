@@ -23,41 +23,43 @@ MEMORY = 1000.0
 Cell = list[float]
 Cells = dict[int, Cell]
 """By outcome's id [weight, sum of squared gradients, times it was right, log of that and of what was expected]."""
-_WHOLE = -1
 
 
 class Duel(Struct, array_like=True):
-    """Two models that disagree, and who was right by their scores.
+    """Two models that disagree, and who was right: the first, the second, or neither.
 
-    `by_score` holds [first right, second right, all, log(P(first is right) / P(neither)), and of the second] by the
-    bins of the two scores; under -1 for all, without the logarithms.
+    `whole` counts that; `by_score`, by the bins of the two scores, too, followed by log(P(first is right) / P(neither))
+    and that of the second, shrunk to the whole. Among two classes neither is never right, so one of each is taken for
+    granted and never forgotten.
     """
 
-    by_score: dict[int, Cell] = field(default_factory=lambda: {_WHOLE: [1.0, 1.0, 3.0, 0.0, 0.0]})
+    whole: Cell = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    by_score: dict[int, Cell] = {}
 
     def anywhere(self) -> Cell:
         """The same wherever their scores are."""
-        first, second, seen, _, _ = self.by_score[_WHOLE]
-        rest = seen - first - second
-        return [first, second, seen, LN2 * log2(first / rest), LN2 * log2(second / rest)]
+        first, second, neither = self.whole
+        rest = log2(neither + 1.0)
+        return [first, second, neither, LN2 * (log2(first + 1.0) - rest), LN2 * (log2(second + 1.0) - rest)]
 
     def add(self, key: int, first: float, second: float) -> None:
         """Count one label, in place: the chances that the first, and the second, was right."""
-        whole, cell = self.by_score[_WHOLE], self.by_score.get(key)
+        whole, cell, neither = self.whole, self.by_score.get(key), 1.0 - first - second
         if cell is None:
             cell = self.by_score[key] = [0.0, 0.0, 0.0, 0.0, 0.0]
         for counts in (whole, cell):
-            if counts[2] >= MEMORY:
+            if counts[0] + counts[1] + counts[2] >= MEMORY:
                 forget(counts)
             if first:
                 counts[0] += first
             if second:
                 counts[1] += second
-            counts[2] += 1.0
-        shrinkage = SHRINKAGE / whole[2]
-        a, b = cell[0] + shrinkage * whole[0], cell[1] + shrinkage * whole[1]
-        rest = log2(cell[2] + SHRINKAGE - a - b)
-        cell[3], cell[4] = LN2 * (log2(a) - rest), LN2 * (log2(b) - rest)
+            if neither:
+                counts[2] += neither
+        part = SHRINKAGE / (whole[0] + whole[1] + whole[2] + 3.0)
+        rest = log2(cell[2] + part * (whole[2] + 1.0))
+        cell[3] = LN2 * (log2(cell[0] + part * (whole[0] + 1.0)) - rest)
+        cell[4] = LN2 * (log2(cell[1] + part * (whole[1] + 1.0)) - rest)
 
 
 class Voter(Struct, array_like=True):
