@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from math import exp, log
+from math import exp, log2
 
 from msgspec import Struct
+
+from selector.logarithm import LN2
 
 _LEAST, _MOST = 1e-4, 1.0 - 1e-6
 _STEEPNESS = (0.2, 5.0)  # the map stays strictly increasing
@@ -50,7 +52,7 @@ def _log_odds(probability: float) -> float:
         probability = _LEAST
     elif probability > _MOST:
         probability = _MOST
-    return log(probability / (1.0 - probability))
+    return LN2 * log2(probability / (1.0 - probability))
 
 
 def _logistic(log_odds: float) -> float:

@@ -9,7 +9,7 @@ from operator import mul, sub
 from msgspec import Struct
 
 from selector.logarithm import LN2
-from selector.pool.ballot import BINS, Ballot
+from selector.pool.ballot import BINS, NONE, Ballot
 from selector.pool.gradient import NEGLIGIBLE, Weight, step
 from selector.pool.opinions import Meanings
 from selector.pool.voter import SHRINKAGE, Cell, Cells, Voter
@@ -49,13 +49,10 @@ class Confusions(Struct, array_like=True):
         for i, vote, bin_, x in ballot.votes:
             voter, label = voters[i], ids[vote]
             weight, trust, x = voter.confusion[0], voter.trust.get(label, _NOTHING), x / _REACH
-            cells = voter.rows.get(label * BINS + bin_, _NOTHING)
+            row = voter.rows.get(label * BINS + bin_, _NOTHING)
             for o, outcome in enumerate(ids):
-                cell = cells.get(outcome)
-                if cell is None:
-                    z = weight * LN2 * log2(_expected(voter, others, outcome == label))
-                else:
-                    z = weight * cell[3] + cell[0]
+                cell = row.get(outcome) or _new(voter, outcome == label, others)
+                z = weight * cell[3] + cell[0]
                 if outcome in trust:
                     z += x * trust[outcome][0]
                 scores[o] += z
@@ -74,20 +71,22 @@ class Confusions(Struct, array_like=True):
         possible = [(ids[o], chance) for o, chance in enumerate(truth) if chance]
         for i, vote, bin_, x in ballot.votes:
             voter, label = voters[i], ids[vote]
-            cells = _row(voter.rows, label * BINS + bin_)
+            row = _row(voter.rows, label * BINS + bin_)
+            if NONE not in row:
+                row[NONE] = _new(voter, False, others)
             if telling:
-                logs = [_log(cells, outcome, voter, others, label) for outcome in ids]
-                step(voter.confusion, sum(map(mul, residuals, logs)), _RATE)
+                cells = [_cell(row, outcome, voter, label, others) for outcome in ids]
+                step(voter.confusion, sum([residuals[o] * cell[3] for o, cell in enumerate(cells)]), _RATE)
                 for o in telling:
-                    step(_cell(cells, ids[o], logs[o]), residuals[o], _RATE)
+                    step(cells[o], residuals[o], _RATE)
                 if x:
                     trust = _row(voter.trust, label)
                     for o in telling:
-                        step(_cell(trust, ids[o], 0.0), residuals[o] * x / _REACH, _RATE)
+                        step(trust.get(ids[o]) or _weight(trust, ids[o]), residuals[o] * x / _REACH, _RATE)
             for outcome, chance in possible:
-                cell = _cell(cells, outcome, 0.0)
+                cell = row.get(outcome) or _cell(row, outcome, voter, label, others)
                 cell[2] += chance
-                cell[3] = LN2 * log2(cell[2] + _expected(voter, others, outcome == label))
+                cell[3] = LN2 * log2(cell[2])
         for outcome, chance in possible:
             self.counts[outcome] = self.counts.get(outcome, 0.0) + chance
 
@@ -97,19 +96,12 @@ class Confusions(Struct, array_like=True):
         return known if known > here else here
 
 
-def _expected(voter: Voter, others: int, own: bool) -> float:
-    """How often an answer of this voter would have been right by its accuracy alone, were it given SHRINKAGE times:
-    by its own label, or by each other outcome.
-    """
+def _new(voter: Voter, own: bool, others: int) -> Cell:
+    """The cell of an outcome that was never right: SHRINKAGE labels, shared out by the voter's accuracy."""
     accuracy = voter.accuracy
-    if own:
-        return SHRINKAGE * accuracy.right / accuracy.seen
-    return SHRINKAGE * (accuracy.seen - accuracy.right) / (accuracy.seen * others)
-
-
-def _log(cells: Cells, outcome: int, voter: Voter, others: int, label: int) -> float:
-    cell = cells.get(outcome)
-    return LN2 * log2(_expected(voter, others, outcome == label)) if cell is None else cell[3]
+    right = accuracy.right if own else (accuracy.seen - accuracy.right) / others
+    count = SHRINKAGE * right / accuracy.seen
+    return [0.0, _CURVATURE, count, LN2 * log2(count)]
 
 
 def _row(rows: dict[int, Cells], key: int) -> Cells:
@@ -122,11 +114,19 @@ def _row(rows: dict[int, Cells], key: int) -> Cells:
     return row
 
 
-def _cell(row: Cells, outcome: int, log: float) -> Cell:
+def _cell(row: Cells, outcome: int, voter: Voter, label: int, others: int) -> Cell:
     """The cell of this outcome; where no more can be remembered, one that will be lost."""
     cell = row.get(outcome)
     if cell is None:
-        cell = [0.0, _CURVATURE, 0.0, log]
+        cell = _new(voter, outcome == label, others)
         if len(row) < _CELLS:
             row[outcome] = cell
     return cell
+
+
+def _weight(trust: dict[int, Weight], outcome: int) -> Weight:
+    """A new weight of this outcome; where no more can be remembered, one that will be lost."""
+    weight = [0.0, _CURVATURE]
+    if len(trust) < _CELLS:
+        trust[outcome] = weight
+    return weight

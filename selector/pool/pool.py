@@ -10,7 +10,7 @@ from math import exp
 from msgspec import Struct, field
 
 from selector.decisions import Label, Prediction
-from selector.pool.ballot import BINS, NONE, Ballot, Vote, score_of, spread, stretch
+from selector.pool.ballot import NONE, UNSCORED, Ballot, Vote, score_of, spread, stretch
 from selector.pool.confusions import LABELS, Confusions
 from selector.pool.gradient import softmax
 from selector.pool.opinions import Opinions, best
@@ -68,9 +68,9 @@ class Pool(Struct, array_like=True):
                 score = score_of(prediction)
                 distributions.append((i, prediction))
             if score is None:
-                votes.append((i, vote, BINS - 1, 0.0))
+                votes.append((i, vote, UNSCORED, 0.0))
             else:
-                votes.append((i, vote, self.voters[i].ranks.bin(score, BINS - 1), stretch(score)))
+                votes.append((i, vote, self.voters[i].ranks.bin(score), stretch(score)))
                 scores.append((i, score))
         labels = list(candidates)
         ids = [self.labels.get(label, 0) for label in labels]
@@ -116,7 +116,8 @@ class Pool(Struct, array_like=True):
         truth = self._truth(ballot, opinions.mixed, right)
         if truth is None:
             return None
-        self._rate(opinions, truth)
+        possible = [o for o, chance in enumerate(truth) if chance]
+        self._rate(opinions, possible)
         self.strengths.learn(ballot, self.voters, opinions.evidence, truth, opinions.first)
         self.confusions.learn(ballot, self.voters, opinions.meanings, truth, opinions.second)
         answer = best(opinions.mixed)
@@ -134,7 +135,9 @@ class Pool(Struct, array_like=True):
         for i, vote, _, _ in ballot.votes:
             is_right = right.get(self.models[i])
             if is_right:
-                return [1.0 if o == vote else 0.0 for o in range(len(chances))]
+                truth = [0.0] * len(chances)
+                truth[vote] = 1.0
+                return truth
             if is_right is not None:
                 wrong.add(vote)
         if not wrong:
@@ -143,11 +146,11 @@ class Pool(Struct, array_like=True):
         total = sum(left)
         return [chance / total for chance in left]
 
-    def _rate(self, opinions: Opinions, truth: Sequence[float]) -> None:
+    def _rate(self, opinions: Opinions, possible: Sequence[int]) -> None:
         """The first opinion's share, by log loss and error, tempered, with fixed share, in place."""
-        first, second = _merit(opinions.first, truth), _merit(opinions.second, truth)
-        share = self.share * first / (self.share * first + (1.0 - self.share) * second)
-        self.share = (1.0 - _SHARE) * share + _SHARE / 2
+        first = self.share * _merit(opinions.first, possible)
+        second = (1.0 - self.share) * _merit(opinions.second, possible)
+        self.share = (1.0 - _SHARE) * first / (first + second) + _SHARE / 2
 
     def _elect(self) -> None:
         """Choose the leaders, and forget the duels of others, in place."""
@@ -172,11 +175,13 @@ class Pool(Struct, array_like=True):
         self.strengths.coalitions = {}
 
 
-def _merit(opinion: Sequence[float], truth: Sequence[float]) -> float:
-    """By what factor an opinion's share grows, up to a common one."""
-    chance = sum([p for o, p in enumerate(opinion) if truth[o]])
-    merit: float = (chance if chance > _LEAST else _LEAST) ** _LOG
-    return merit if truth[best(opinion)] else merit * _ERROR
+def _merit(opinion: Sequence[float], possible: Sequence[int]) -> float:
+    """By what factor an opinion's share grows, up to a common one, if one of these outcomes is right."""
+    chance = _LEAST
+    for o in possible:
+        chance += opinion[o]
+    merit: float = chance**_LOG
+    return merit if best(opinion) in possible else merit * _ERROR
 
 
 def _initial_weight(models: int) -> float:

@@ -63,17 +63,20 @@ class Strengths(Struct, array_like=True):
             key = key * _BASE + vote + 1
         scores[-1] = self.bias[0]
         for i, spreads in ballot.spreads.items():
-            _add(scores, spreads, voters[i].spread[0])
+            weight = voters[i].spread[0]
+            for o, x in enumerate(spreads):
+                scores[o] += weight * x
         votes = ballot.votes
         if len(votes) < len(voters) or len(leaders) < len(voters):
             votes = [vote for vote in votes if vote[0] in leaders]
             key = _key(votes, leaders)
         contests, margins = _contests(votes, voters, names, len(ballot.labels))
-        _add(scores, margins, self.duels[0])
         record = self.coalitions.get(key, _UNKNOWN).log_odds
-        if len(record) != len(ballot.labels):
-            record = []
-        _add(scores, record, self.coalition[0])
+        if len(record) != len(margins):
+            record = [0.0] * len(margins)
+        duels, coalition = self.duels[0], self.coalition[0]
+        for o, margin in enumerate(margins):
+            scores[o] += duels * margin + coalition * record[o]
         return scores, Evidence(contests, margins, key, record)
 
     def learn(
@@ -129,17 +132,13 @@ def _contests(
     if candidates < 2:
         return found, margins
     for n, (i, vote, bin_, _) in enumerate(votes, 1):
-        duels, row = voters[i].duels, bin_ // 2 * COARSE
+        duels, row, margin = voters[i].duels, bin_ // 2 * COARSE, 0.0
         for j, other, other_bin, _ in votes[n:]:
             if other != vote:
                 duel, key = duels[names[j]], row + other_bin // 2
-                cell = duel.by_score.get(key) or duel.anywhere()
-                margins[vote] += cell[3]
+                cell = duel.by_score.get(key) or duel.new()
+                margin += cell[3]
                 margins[other] += cell[4]
                 found.append((duel, vote, other, key))
+        margins[vote] += margin
     return found, margins
-
-
-def _add(scores: list[float], inputs: Sequence[float], weight: float) -> None:
-    for o, x in enumerate(inputs):
-        scores[o] += weight * x

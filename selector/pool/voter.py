@@ -13,6 +13,7 @@ from selector.pool.gradient import Weight
 from selector.pool.ranks import Ranks
 
 _KEEP = 0.95
+_LEAST = 0.05  # labels
 SHRINKAGE = 4.0
 """Labels that a coarser estimate counts for in a finer one."""
 COARSE = 4
@@ -28,38 +29,38 @@ Cells = dict[int, Cell]
 class Duel(Struct, array_like=True):
     """Two models that disagree, and who was right: the first, the second, or neither.
 
-    `whole` counts that; `by_score`, by the bins of the two scores, too, followed by log(P(first is right) / P(neither))
-    and that of the second, shrunk to the whole. Among two classes neither is never right, so one of each is taken for
-    granted and never forgotten.
+    `by_score` counts that by the bins of the two scores, followed by log(P(first is right) / P(neither)) and by that of
+    the second. A new cell starts as the others are, as if from SHRINKAGE labels.
     """
 
-    whole: Cell = field(default_factory=lambda: [0.0, 0.0, 0.0])
     by_score: dict[int, Cell] = {}
 
-    def anywhere(self) -> Cell:
-        """The same wherever their scores are."""
-        first, second, neither = self.whole
-        rest = log2(neither + 1.0)
-        return [first, second, neither, LN2 * (log2(first + 1.0) - rest), LN2 * (log2(second + 1.0) - rest)]
+    def new(self) -> Cell:
+        """The cell of scores that have not been met."""
+        first = second = neither = 1.0
+        for cell in self.by_score.values():
+            first, second, neither = first + cell[0], second + cell[1], neither + cell[2]
+        part = SHRINKAGE / (first + second + neither)
+        return _weighed([part * first, part * second, part * neither, 0.0, 0.0])
 
     def add(self, key: int, first: float, second: float) -> None:
         """Count one label, in place: the chances that the first, and the second, was right."""
-        whole, cell, neither = self.whole, self.by_score.get(key), 1.0 - first - second
+        cell = self.by_score.get(key)
         if cell is None:
-            cell = self.by_score[key] = [0.0, 0.0, 0.0, 0.0, 0.0]
-        for counts in (whole, cell):
-            if counts[0] + counts[1] + counts[2] >= MEMORY:
-                forget(counts)
-            if first:
-                counts[0] += first
-            if second:
-                counts[1] += second
-            if neither:
-                counts[2] += neither
-        part = SHRINKAGE / (whole[0] + whole[1] + whole[2] + 3.0)
-        rest = log2(cell[2] + part * (whole[2] + 1.0))
-        cell[3] = LN2 * (log2(cell[0] + part * (whole[0] + 1.0)) - rest)
-        cell[4] = LN2 * (log2(cell[1] + part * (whole[1] + 1.0)) - rest)
+            cell = self.by_score[key] = self.new()
+        if cell[0] + cell[1] + cell[2] >= MEMORY:
+            forget(cell)
+        cell[0] += first
+        cell[1] += second
+        cell[2] += 1.0 - first - second
+        _weighed(cell)
+
+
+def _weighed(cell: Cell) -> Cell:
+    """With its log odds, in place. Among two classes neither is ever right, and what was given to that is forgotten."""
+    rest = log2(cell[2] + _LEAST)
+    cell[3], cell[4] = LN2 * (log2(cell[0] + _LEAST) - rest), LN2 * (log2(cell[1] + _LEAST) - rest)
+    return cell
 
 
 class Voter(Struct, array_like=True):
