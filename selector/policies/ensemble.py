@@ -74,8 +74,11 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
             return weighted_mean(asked, state.weights.logs_of(asked), predictions)
         if not predictions:
             return Answer(None)
-        pool = _with_newcomers(state.pool, predictions)
+        pool = state.pool
         ballot = pool.ballot(predictions)
+        if len(ballot.votes) < len(predictions):  # someone answered who is not known, and has just joined
+            pool = pool.with_models([*pool.models, *predictions])
+            ballot = pool.ballot(predictions)
         chances = pool.opinions(ballot).mixed
         answer = best(chances)
         return Answer(ballot.labels[answer], _calibration(state, selections, predictions)(chances[answer]))
@@ -104,14 +107,6 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         tally = state.weights.tally
         odds = [exp(voter.accuracy.log_odds) for voter in state.pool.voters]
         return tally.describe(state.weights.of(tally.models) if self.task == "regression" else odds)
-
-
-def _with_newcomers(pool: Pool, predictions: Predictions) -> Pool:
-    """The pool, or if someone answered whom it does not know, one in which they have just joined."""
-    for model in predictions:
-        if model not in pool.models:
-            return pool.with_models([*pool.models, *predictions])
-    return pool
 
 
 def _calibration(state: EnsembleState, selections: Selections, predictions: Predictions) -> Calibration:

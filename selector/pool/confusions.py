@@ -11,7 +11,6 @@ from msgspec import Struct
 from selector.logarithm import LN2
 from selector.pool.ballot import BINS, NONE, Ballot
 from selector.pool.gradient import NEGLIGIBLE, Weight, step
-from selector.pool.opinions import Meanings
 from selector.pool.voter import SHRINKAGE, Cell, Cells, Voter
 
 LABELS = 1024
@@ -37,8 +36,10 @@ class Confusions(Struct, array_like=True):
     bias: Weight
     counts: dict[int, float] = {}
 
-    def scores(self, first: Sequence[float], ballot: Ballot, voters: Sequence[Voter]) -> tuple[list[float], Meanings]:
-        """Scores of the outcomes, in log odds, given those of the first opinion."""
+    def scores(
+        self, first: Sequence[float], ballot: Ballot, voters: Sequence[Voter]
+    ) -> tuple[list[float], list[float]]:
+        """Scores of the outcomes, in log odds, given those of the first opinion; log P(outcome) before any answer."""
         ids, counts, others = ballot.ids, self.counts, self._others(ballot)
         scores, before, prior = [], [], self.prior[0]
         for o, outcome in enumerate(ids):
@@ -56,17 +57,22 @@ class Confusions(Struct, array_like=True):
                 if outcome in trust:
                     z += x * trust[outcome][0]
                 scores[o] += z
-        return scores, Meanings(before)
+        return scores, before
 
     def learn(
-        self, ballot: Ballot, voters: Sequence[Voter], found: Meanings, truth: Sequence[float], claim: Sequence[float]
+        self,
+        ballot: Ballot,
+        voters: Sequence[Voter],
+        before: Sequence[float],
+        truth: Sequence[float],
+        claim: Sequence[float],
     ) -> None:
         """One label, in place: the chance of each outcome, now that it is known, and before."""
         ids, others, telling = ballot.ids, self._others(ballot), []
         residuals = list(map(sub, truth, claim))
         if max(residuals) > NEGLIGIBLE:
             step(self.bias, residuals[-1], _RATE)
-            step(self.prior, sum(map(mul, residuals, found.before)), _RATE)
+            step(self.prior, sum(map(mul, residuals, before)), _RATE)
             telling = [o for o, residual in enumerate(residuals) if residual > NEGLIGIBLE or residual < -NEGLIGIBLE]
         possible = [(ids[o], chance) for o, chance in enumerate(truth) if chance]
         for i, vote, bin_, x in ballot.votes:

@@ -21,20 +21,17 @@ class Evidence(Struct, frozen=True, gc=False):
     record: list[float]
 
 
-class Meanings(Struct, frozen=True, gc=False):
-    """What the second opinion looked at: log P(outcome) before any answer."""
-
-    before: list[float]
-
-
 class Opinions(Struct, frozen=True, gc=False):
-    """The chance of each outcome by the first opinion, by the second, and mixed; the last outcome is "none"."""
+    """The chance of each outcome by the first opinion, by the second, and mixed; the last outcome is "none".
+
+    `evidence` is what the first looked at; `before`, what the second did: log P(outcome) before any answer.
+    """
 
     first: list[float]
     second: list[float]
     mixed: list[float]
     evidence: Evidence
-    meanings: Meanings
+    before: list[float]
 
 
 def best(opinion: Sequence[float]) -> int:

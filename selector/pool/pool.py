@@ -85,11 +85,11 @@ class Pool(Struct, array_like=True):
         """The chance of each outcome: of each candidate, and that none of them is right."""
         scores, evidence = self.strengths.scores(ballot, self.voters, self.leaders, self.models)
         first = softmax(scores)
-        scores, meanings = self.confusions.scores(scores, ballot, self.voters)
+        scores, before = self.confusions.scores(scores, ballot, self.voters)
         second = softmax(scores)
         share = self.share
         mixed = [share * first[o] + (1.0 - share) * q for o, q in enumerate(second)]
-        return Opinions(first, second, mixed, evidence, meanings)
+        return Opinions(first, second, mixed, evidence, before)
 
     def learn(self, predictions: Mapping[str, Prediction], right: Mapping[str, bool]) -> tuple[float, bool] | None:
         """Who was right, as far as known, in place.
@@ -119,7 +119,7 @@ class Pool(Struct, array_like=True):
         possible = [o for o, chance in enumerate(truth) if chance]
         self._rate(opinions, possible)
         self.strengths.learn(ballot, self.voters, opinions.evidence, truth, opinions.first)
-        self.confusions.learn(ballot, self.voters, opinions.meanings, truth, opinions.second)
+        self.confusions.learn(ballot, self.voters, opinions.before, truth, opinions.second)
         answer = best(opinions.mixed)
         return (opinions.mixed[answer], truth[answer] == 1.0) if truth[answer] in (0.0, 1.0) else None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_right, insort
 
 from msgspec import Struct
 
@@ -23,9 +23,11 @@ class Ranks(Struct, array_like=True):
     edges: list[float] = []
 
     def bin(self, score: float) -> int:
-        """Which of SHARES equal shares of the scores seen this one falls into, from 0; ties count half."""
-        edges = self.edges
-        return (bisect_left(edges, score) + bisect_right(edges, score)) // 2
+        """Which of SHARES equal shares of the scores seen this one falls into, from 0.
+
+        A score that many have is in the highest of its shares, so that models which often say 1 are told from less.
+        """
+        return bisect_right(self.edges, score)
 
     def add(self, score: float) -> None:
         """One more score, in place."""

@@ -136,7 +136,7 @@ def _contests(
         for j, other, other_bin, _ in votes[n:]:
             if other != vote:
                 duel, key = duels[names[j]], row + other_bin // 2
-                cell = duel.by_score.get(key) or duel.new()
+                cell = duel.by_score.get(key) or duel.anywhere()
                 margin += cell[3]
                 margins[other] += cell[4]
                 found.append((duel, vote, other, key))

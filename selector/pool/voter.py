@@ -13,7 +13,6 @@ from selector.pool.gradient import Weight
 from selector.pool.ranks import Ranks
 
 _KEEP = 0.95
-_LEAST = 0.05  # labels
 SHRINKAGE = 4.0
 """Labels that a coarser estimate counts for in a finer one."""
 COARSE = 4
@@ -29,38 +28,38 @@ Cells = dict[int, Cell]
 class Duel(Struct, array_like=True):
     """Two models that disagree, and who was right: the first, the second, or neither.
 
-    `by_score` counts that by the bins of the two scores, followed by log(P(first is right) / P(neither)) and by that of
-    the second. A new cell starts as the others are, as if from SHRINKAGE labels.
+    `whole` counts that; `by_score`, by the bins of the two scores, too, followed by log(P(first is right) / P(neither))
+    and by that of the second, shrunk to the whole. Among two classes neither is ever right, so one of each is taken for
+    granted and never forgotten.
     """
 
+    whole: Cell = field(default_factory=lambda: [0.0, 0.0, 0.0])
     by_score: dict[int, Cell] = {}
 
-    def new(self) -> Cell:
-        """The cell of scores that have not been met."""
-        first = second = neither = 1.0
-        for cell in self.by_score.values():
-            first, second, neither = first + cell[0], second + cell[1], neither + cell[2]
-        part = SHRINKAGE / (first + second + neither)
-        return _weighed([part * first, part * second, part * neither, 0.0, 0.0])
+    def anywhere(self) -> Cell:
+        """What is known where the bins are not."""
+        first, second, neither = self.whole
+        rest = log2(neither + 1.0)
+        return [first, second, neither, LN2 * (log2(first + 1.0) - rest), LN2 * (log2(second + 1.0) - rest)]
 
     def add(self, key: int, first: float, second: float) -> None:
         """Count one label, in place: the chances that the first, and the second, was right."""
-        cell = self.by_score.get(key)
+        whole, cell = self.whole, self.by_score.get(key)
         if cell is None:
-            cell = self.by_score[key] = self.new()
-        if cell[0] + cell[1] + cell[2] >= MEMORY:
-            forget(cell)
-        cell[0] += first
-        cell[1] += second
-        cell[2] += 1.0 - first - second
-        _weighed(cell)
-
-
-def _weighed(cell: Cell) -> Cell:
-    """With its log odds, in place. Among two classes neither is ever right, and what was given to that is forgotten."""
-    rest = log2(cell[2] + _LEAST)
-    cell[3], cell[4] = LN2 * (log2(cell[0] + _LEAST) - rest), LN2 * (log2(cell[1] + _LEAST) - rest)
-    return cell
+            cell = self.by_score[key] = [0.0, 0.0, 0.0, 0.0, 0.0]
+        for counts in (whole, cell):
+            counts[0] += first
+            counts[1] += second
+            counts[2] += 1.0 - first - second
+        total = whole[0] + whole[1] + whole[2]
+        if total >= MEMORY:
+            forget(whole)
+            if sum(cell[:3]) >= MEMORY:
+                forget(cell)
+        part = SHRINKAGE / (total + 3.0)
+        rest = log2(cell[2] + part * (whole[2] + 1.0))
+        cell[3] = LN2 * (log2(cell[0] + part * (whole[0] + 1.0)) - rest)
+        cell[4] = LN2 * (log2(cell[1] + part * (whole[1] + 1.0)) - rest)
 
 
 class Voter(Struct, array_like=True):
