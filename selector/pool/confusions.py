@@ -52,7 +52,7 @@ class Confusions(Struct, array_like=True):
             weight, trust, x = voter.confusion[0], voter.trust.get(label, _NOTHING), x / _REACH
             row = voter.rows.get(label * BINS + bin_, _NOTHING)
             for o, outcome in enumerate(ids):
-                cell = row.get(outcome) or _new(voter, outcome == label, others)
+                cell = row.get(outcome) or _new(voter, o == vote, others)
                 z = weight * cell[3] + cell[0]
                 if outcome in trust:
                     z += x * trust[outcome][0]
