@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from random import Random
 
 from selector.decisions import Decision, Feedback, HealthChanged, HealthState, Prediction
 from selector.health.course import examined, probed, rescued, watched
 from selector.health.electorate import Electorate
 from selector.health.guess import Guess
+from selector.health.labelled import Case
 from selector.health.signs import Findings, Signs
 from selector.health.standing import Standing, quarantined
 from selector.health.trial import Trials
@@ -65,7 +66,7 @@ class Monitor:
                 self._begin(model, standing, before)
         if quarantined(standings) != quarantined(self._standings):
             for signs in self._signs.values():
-                signs.forget_votes()
+                signs.forget_siblings()
         self._standings = standings
         self._due = CLOSELY if self._trials else BLOCK
 
@@ -129,9 +130,8 @@ class Monitor:
         if feedback.label is not None:
             self._guess.learn(feedback.label)
         changes = []
-        for model, loss in losses.items():
-            if model in self._signs:
-                changes += self._score(model, loss, decision)
+        for model, case in self._cases(decision, feedback, losses):
+            changes += self._score(model, case, decision.at)
         return changes
 
     def findings(self, model: str) -> Findings:
@@ -154,17 +154,30 @@ class Monitor:
     def _asked(self, model: str) -> bool:
         return self.state(model) != "quarantined"
 
-    def _score(self, model: str, loss: float, decision: Decision) -> list[HealthChanged]:
+    def _cases(
+        self, decision: Decision, feedback: Feedback, losses: Mapping[str, float]
+    ) -> Iterator[tuple[str, Case]]:
+        """What each model of ours said, beside those of the others that are not in quarantine."""
+        beside = {model: loss for model, loss in losses.items() if model in self._signs and self._asked(model)}
+        total, others = sum(beside.values()), len(beside) - 1
+        for model, loss in losses.items():
+            if model not in self._signs:
+                continue
+            said = feedback.joined.get(model) or decision.predictions[model]
+            mean = (total - loss) / others if others > 0 and model in beside else None
+            yield model, Case(decision.query.id, said.output, feedback.label, loss, mean)
+
+    def _score(self, model: str, case: Case, at: float) -> list[HealthChanged]:
         trials, signs = self._trials.get(model), self._signs[model]
         if trials is not None:
-            if decision.at < self._standings[model].since:
+            if at < self._standings[model].since:
                 return []  # of the time before
             before = trials.hope
-            trials.add("loss", 1, loss)
+            trials.add("loss", 1, case.loss)
             self._follow(model, trials, before)
             return self._judge(model, trials)
         changed = signs.loss.changed
-        signs.score_with(loss, decision.query.id)
+        signs.learn(case, self._guess.chance)
         if changed == signs.loss.changed:
             return self._examine(model) if changed else []
         return self._look()

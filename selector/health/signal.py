@@ -134,6 +134,11 @@ class Signal:
         elif self.changed and self._watch.count >= SETTLED:
             self.changed = False
 
+    def alarm(self, count: float, total: float) -> None:
+        """Other evidence proves a change; the last `count` observations came after it, with the sum `total`."""
+        self._watch.recent_count, self._watch.recent_loss = count, total
+        self._leave()
+
     def _leave(self) -> None:
         usual, known, left = self.usual, self.known, _mean(self._watch.loss, self._watch.count)
         self._watch = self._watch.restarted()

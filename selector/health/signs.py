@@ -10,7 +10,7 @@ from statistics import median
 from msgspec import Struct
 
 from selector.decisions import Label
-from selector.drift import FALSE_ALARMS
+from selector.health.labelled import Case, Labelled
 from selector.health.run import Run
 from selector.health.signal import Signal
 
@@ -45,7 +45,7 @@ class Signs:
 
     def __init__(self, usual: Mapping[str, float] | None = None) -> None:
         known = {name: (level, _KNOWN) for name, level in (usual or {}).items()}
-        self.loss = Signal(FALSE_ALARMS, *known.get("loss", (0.0, 0.0)), trusted=_KNOWN / 2)
+        self._labelled = Labelled(*known.get("loss", (0.0, 0.0)))
         self.failures = Signal(SILENT, *known.get("failures", (0.01, _KNOWN)))
         self.dissent = Signal(SILENT, *known.get("dissent", (0.0, 0.0)), trusted=_KNOWN)
         self.score = Signal(SILENT, welcome=False, trusted=_KNOWN)
@@ -60,12 +60,17 @@ class Signs:
         self._labels = 0.0  # of later ones
         self._losses = 0.0
 
-    def score_with(self, loss: float, query: int) -> None:
-        """A label has come for what it said to this query."""
-        self.loss.add(1, loss)
-        if query > self._since:
+    @property
+    def loss(self) -> Signal:
+        """What it loses by its answers, where there are labels."""
+        return self._labelled.loss
+
+    def learn(self, case: Case, chance: float | None) -> None:
+        """A label has come for what it said. `chance` is the loss of a model that knows nothing of its inputs."""
+        self._labelled.add(case, chance)
+        if case.query > self._since:
             self._labels += 1.0
-            self._losses += loss
+            self._losses += case.loss
 
     def vote(self, n: int, dissents: int, outputs: Sequence[Label], minds: Counter[Label], newest: int) -> None:
         """In `n` of its queries its siblings were of one mind, and `dissents` times it was not; what all said.
@@ -98,6 +103,11 @@ class Signs:
         """Whether there is nothing to be found."""
         changed = self.loss.changed or self.failures.changed or self.dissent.changed or self.score.changed
         return not changed and self.run.length < _RUN
+
+    def forget_siblings(self) -> None:
+        """Its siblings are others from now on."""
+        self._labelled.forget_siblings()
+        self.forget_votes()
 
     def forget_votes(self) -> None:
         """Its siblings' votes are counted in another way from now on."""

@@ -1,0 +1,73 @@
+"""Has a model ceased to know anything? What its answers lose, beside what its siblings' lose on the same inputs."""
+
+from __future__ import annotations
+
+from math import exp, inf, log
+
+from selector.health.rates import MOST, Rates
+
+ALONE = -1
+"""The group of inputs of which the siblings' losses are not known."""
+_STEPS = 4  # from 0 to 1, of the siblings' mean loss
+_TRUSTED = 100.0  # labels from which rates are learned before anything is made of them
+_REFRESH = 0.02  # rates are taken anew when their labels have grown by this part
+_CALM = 0.25  # with less than this part of an alarm's evidence, rates are learned
+
+
+class Collapse:
+    """Evidence that a model's answers have nothing to do with its inputs any more: a risk-adjusted CUSUM of its losses.
+
+    On inputs on which its siblings err a model errs too: each loss is held against the rate r that is usual where
+    they err so often. A model that knows nothing loses the same everywhere: `chance`, what the label of another
+    query would. S <- max(0, S + log-likelihood ratio of max(chance, r) to r); alarm when S reaches
+    ln(I / alpha) + 2 ln(z), where I is the mean growth after a collapse and z allows for the overshoot, as in
+    `selector.drift`. `count` and `total` are the labels since S last was nothing, and their loss.
+
+    Steiner, Cook, Farewell, Treasure: Monitoring surgical performance using risk-adjusted cumulative sum charts (2000).
+    """
+
+    __slots__ = ("_alarms", "_due", "_gains", "_level", "_limit", "_rates", "count", "total")
+
+    def __init__(self, false_alarms: float) -> None:
+        self.count = 0.0
+        self.total = 0.0
+        self._alarms = false_alarms
+        self._rates = Rates()
+        self._gains: dict[int, tuple[float, float]] = {}
+        self._level = 0.0
+        self._limit = inf
+        self._due = _TRUSTED
+
+    def add(self, loss: float, beside: float | None, chance: float | None) -> bool:
+        """Whether this loss completes an alarm. `beside` is the mean loss of the siblings, None without any."""
+        group = ALONE if beside is None else round(beside * _STEPS)
+        right, wrong = self._gains.get(group, (0.0, 0.0))
+        calm = self._level < _CALM * self._limit
+        self._level += right + loss * (wrong - right)
+        if self._level > 0.0:
+            self.count += 1.0
+            self.total += loss
+        else:
+            self._level = self.count = self.total = 0.0
+        if calm:
+            self._rates.learn(group, loss)
+            self._due -= 1.0
+            if self._due <= 0.0 and chance is not None:
+                self._prepare(min(MOST, chance))
+        return self._level >= self._limit
+
+    def _prepare(self, chance: float) -> None:
+        """What right and wrong answers tell in each group, and the limit."""
+        labels = growth = steps = overshoots = 0.0
+        for group in range(ALONE, _STEPS + 1):
+            usual, count = self._rates.at_most(group), self._rates.counts.get(group, 0.0)
+            failed = max(chance, usual)
+            right, wrong = log((1.0 - failed) / (1.0 - usual)), log(failed / usual)
+            self._gains[group] = (right, wrong)
+            labels += count
+            growth += count * (failed * wrong + (1.0 - failed) * right)
+            steps += count * failed * wrong
+            overshoots += count * failed * (1.0 - exp(-wrong))
+        telling = growth > self._alarms * labels
+        self._limit = log(growth / labels / self._alarms) + 2.0 * log(overshoots / steps) if telling else inf
+        self._due = _REFRESH * labels

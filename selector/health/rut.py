@@ -1,0 +1,44 @@
+"""Does a model say the same whatever the truth? Its errors while it repeats itself."""
+
+from __future__ import annotations
+
+from math import log
+
+from selector.decisions import Label
+from selector.health.rates import Rates
+
+_CALM = 0.25  # with less than this part of an alarm's evidence, rates are learned
+
+
+class Rut:
+    """Evidence that a model has come to answer always the same: of its present run of equal outputs.
+
+    A model in a rut errs for certain where the label is another one; before, it did at the rate r that is usual for
+    that label. S <- S + loss * ln(1 / r), and S <- 0 with another output; alarm at ln(1 / alpha). Each label with
+    its right answers counted as telling nothing, e^S has a mean of at most 1 over runs that begin anywhere with a
+    given output, and over all outputs of at most 2. `count` and `total` are the labels of this run, and their loss.
+    """
+
+    __slots__ = ("_level", "_limit", "_output", "_rates", "count", "total")
+
+    def __init__(self, false_alarms: float) -> None:
+        self.count = 0.0
+        self.total = 0.0
+        self._limit = -log(false_alarms)
+        self._rates = Rates()
+        self._output: Label | None = None
+        self._level = 0.0
+
+    def add(self, output: Label, label: Label, loss: float) -> bool:
+        """Whether this output, where `label` is the truth, completes an alarm."""
+        calm = self._level < _CALM * self._limit
+        if output != self._output:
+            self._output = output
+            self._level = self.count = self.total = 0.0
+        if loss > 0.0:
+            self._level -= loss * log(self._rates.at_most(label))
+        self.count += 1.0
+        self.total += loss
+        if calm:
+            self._rates.learn(label, loss)
+        return self._level >= self._limit
