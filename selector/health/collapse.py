@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from math import exp, inf, log
 
-from selector.health.rates import MOST, Rates
+from selector.drift import rates
 
-ALONE = -1
-"""The group of inputs of which the siblings' losses are not known."""
 _STEPS = 4  # from 0 to 1, of the siblings' mean loss
+_ALONE = -1  # the group of inputs of which that is not known, the last in every list
+_MOST = 0.995  # of a model that knows nothing
 _TRUSTED = 100.0  # labels from which rates are learned before anything is made of them
 _REFRESH = 0.02  # rates are taken anew when their labels have grown by this part
 _CALM = 0.25  # with less than this part of an alarm's evidence, rates are learned
@@ -26,44 +26,46 @@ class Collapse:
     Steiner, Cook, Farewell, Treasure: Monitoring surgical performance using risk-adjusted cumulative sum charts (2000).
     """
 
-    __slots__ = ("_alarms", "_due", "_gains", "_level", "_limit", "_rates", "count", "total")
+    __slots__ = ("_alarms", "_due", "_gains", "_level", "_limit", "_seen", "count", "total")
 
     def __init__(self, false_alarms: float) -> None:
         self.count = 0.0
         self.total = 0.0
         self._alarms = false_alarms
-        self._rates = Rates()
-        self._gains: dict[int, tuple[float, float]] = {}
+        self._seen = [(0.0, 0.0)] * (_STEPS + 2)
+        self._gains = [(0.0, 0.0)] * (_STEPS + 2)
         self._level = 0.0
         self._limit = inf
         self._due = _TRUSTED
 
     def add(self, loss: float, beside: float | None, chance: float | None) -> bool:
         """Whether this loss completes an alarm. `beside` is the mean loss of the siblings, None without any."""
-        group = ALONE if beside is None else round(beside * _STEPS)
-        right, wrong = self._gains.get(group, (0.0, 0.0))
-        calm = self._level < _CALM * self._limit
-        self._level += right + loss * (wrong - right)
-        if self._level > 0.0:
+        group = _ALONE if beside is None else round(beside * _STEPS)
+        right, more = self._gains[group]
+        before = self._level
+        level = before + right + loss * more
+        if level > 0.0:
+            self._level = level
             self.count += 1.0
             self.total += loss
-        else:
+        elif before > 0.0:
             self._level = self.count = self.total = 0.0
-        if calm:
-            self._rates.learn(group, loss)
+        if before < _CALM * self._limit:
+            count, total = self._seen[group]
+            self._seen[group] = (count + 1.0, total + loss)
             self._due -= 1.0
             if self._due <= 0.0 and chance is not None:
-                self._prepare(min(MOST, chance))
-        return self._level >= self._limit
+                self._prepare(min(_MOST, chance))
+        return level >= self._limit
 
     def _prepare(self, chance: float) -> None:
         """What right and wrong answers tell in each group, and the limit."""
         labels = growth = steps = overshoots = 0.0
-        for group in range(ALONE, _STEPS + 1):
-            usual, count = self._rates.at_most(group), self._rates.counts.get(group, 0.0)
+        for group, (count, total) in enumerate(self._seen):
+            usual = rates(count, total)[1]
             failed = max(chance, usual)
             right, wrong = log((1.0 - failed) / (1.0 - usual)), log(failed / usual)
-            self._gains[group] = (right, wrong)
+            self._gains[group] = (right, wrong - right)
             labels += count
             growth += count * (failed * wrong + (1.0 - failed) * right)
             steps += count * failed * wrong

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from msgspec import Struct
 
 from selector.decisions import Label
 from selector.drift import FALSE_ALARMS
@@ -11,14 +11,14 @@ from selector.health.rut import Rut
 from selector.health.signal import Signal
 
 _LEARNED = 50.0  # labels from which the usual loss is learned
-_COLLAPSES = FALSE_ALARMS / 3  # half of FALSE_ALARMS are left by the loss, for its falls are welcome
-_RUTS = FALSE_ALARMS / 2  # of which a run of equal outputs makes a sixth
+_COLLAPSES = FALSE_ALARMS / 2  # the other half is left to the loss, for its falls are welcome
+_RUTS = FALSE_ALARMS  # of which runs make a sixth: what is known of them is a bound
 
 
-class Case(NamedTuple):
+class Case(Struct, frozen=True, gc=False):
     """What a model `said` to a query, and what it lost by it; `label` is None where all that came was a reward.
 
-    On average its siblings lost `beside` there, None if that is not known.
+    On average its siblings lost `beside` there, and a model that knows nothing loses `chance`; None if not known.
     """
 
     query: int
@@ -26,6 +26,7 @@ class Case(NamedTuple):
     label: Label | None
     loss: float
     beside: float | None
+    chance: float | None
 
 
 class Labelled:
@@ -40,14 +41,14 @@ class Labelled:
         self.loss = Signal(FALSE_ALARMS, usual, known, trusted=_LEARNED)
         self._restart()
 
-    def add(self, case: Case, chance: float | None) -> None:
-        """The next label. `chance` is the loss of a model that knows nothing of its inputs."""
+    def add(self, case: Case) -> None:
+        """The next label."""
         changed = self.loss.changed
         self.loss.add(1, case.loss)
         if self.loss.changed:
             if not changed:
                 self._restart()
-        elif self._collapse.add(case.loss, case.beside, chance):
+        elif self._collapse.add(case.loss, case.beside, case.chance):
             self._alarm(self._collapse)
         elif case.label is not None and self._rut.add(case.said, case.label, case.loss):
             self._alarm(self._rut)

@@ -19,7 +19,7 @@ from selector.losses import Loss, losses_of
 from selector.policy import Task
 
 BLOCK = 32  # queries that are looked at together
-CLOSELY = 8  # the same, while a model is on probation or fails to answer
+CLOSELY = 8  # the same, while a model is on probation, fails to answer, or seems to dissent more
 HOPE = 0.5  # the share of queries that are probes, while the last probe was good
 FOLLOW_UP = 8  # of them at most, for each good probe
 
@@ -50,6 +50,7 @@ class Monitor:
         self._electorate = Electorate(self._signs, self._numbers)
         self._trials: dict[str, Trials] = {}
         self._standings: Mapping[str, Standing] = {}
+        self._resting: frozenset[str] = frozenset()
         self._proposed: set[str] = set()
         self._follow_up: dict[str, int] = {}
         self._rows: list[Row] = []
@@ -64,11 +65,13 @@ class Monitor:
             if standing != before:
                 self._proposed.discard(model)
                 self._begin(model, standing, before)
-        if quarantined(standings) != quarantined(self._standings):
+        resting = quarantined(standings)
+        if resting != self._resting:
+            self._resting = resting
             for signs in self._signs.values():
                 signs.forget_siblings()
         self._standings = standings
-        self._due = CLOSELY if self._trials else BLOCK
+        self._due = self._until_look()
 
     def withdraw(self, model: str) -> None:
         """What was proposed of this model will not come about: it may be proposed again."""
@@ -152,20 +155,18 @@ class Monitor:
         self._follow_up.pop(model, None)
 
     def _asked(self, model: str) -> bool:
-        return self.state(model) != "quarantined"
+        return model not in self._resting
 
-    def _cases(
-        self, decision: Decision, feedback: Feedback, losses: Mapping[str, float]
-    ) -> Iterator[tuple[str, Case]]:
+    def _cases(self, decision: Decision, feedback: Feedback, losses: Mapping[str, float]) -> Iterator[tuple[str, Case]]:
         """What each model of ours said, beside those of the others that are not in quarantine."""
-        beside = {model: loss for model, loss in losses.items() if model in self._signs and self._asked(model)}
-        total, others = sum(beside.values()), len(beside) - 1
+        asked = [loss for model, loss in losses.items() if model not in self._resting]
+        total, others = sum(asked), len(asked) - 1
+        query, label, chance = decision.query.id, feedback.label, self._guess.chance
         for model, loss in losses.items():
-            if model not in self._signs:
-                continue
-            said = feedback.joined.get(model) or decision.predictions[model]
-            mean = (total - loss) / others if others > 0 and model in beside else None
-            yield model, Case(decision.query.id, said.output, feedback.label, loss, mean)
+            if model in self._signs:
+                said = feedback.joined.get(model) or decision.predictions[model]
+                beside = (total - loss) / others if others > 0 and model not in self._resting else None
+                yield model, Case(query, said.output, label, loss, beside, chance)
 
     def _score(self, model: str, case: Case, at: float) -> list[HealthChanged]:
         trials, signs = self._trials.get(model), self._signs[model]
@@ -177,7 +178,7 @@ class Monitor:
             self._follow(model, trials, before)
             return self._judge(model, trials)
         changed = signs.loss.changed
-        signs.learn(case, self._guess.chance)
+        signs.learn(case)
         if changed == signs.loss.changed:
             return self._examine(model) if changed else []
         return self._look()
@@ -208,7 +209,13 @@ class Monitor:
             changes += self._judge(model, trials)
         for model in self._signs:
             changes += self._examine(model)
+        self._due = self._until_look()
         return changes
+
+    def _until_look(self) -> int:
+        """The queries that are looked at together next: few while something seems to happen."""
+        closely = self._trials or any(signs.dissent.leaving for signs in self._signs.values())
+        return CLOSELY if closely else BLOCK
 
     def _take(self, model: str, signs: Signs, said: Sequence[Prediction], failed: int, votes: Votes) -> None:
         trials = self._trials.get(model)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from math import log
 
 from selector.decisions import Label
-from selector.health.rates import Rates
+from selector.drift import rates
 
+_LABELS = 1_000  # different ones that are counted
 _CALM = 0.25  # with less than this part of an alarm's evidence, rates are learned
+_UNSEEN = (0.0, 0.0)
 
 
 class Rut:
@@ -19,26 +21,27 @@ class Rut:
     given output, and over all outputs of at most 2. `count` and `total` are the labels of this run, and their loss.
     """
 
-    __slots__ = ("_level", "_limit", "_output", "_rates", "count", "total")
+    __slots__ = ("_level", "_limit", "_output", "_seen", "count", "total")
 
     def __init__(self, false_alarms: float) -> None:
         self.count = 0.0
         self.total = 0.0
         self._limit = -log(false_alarms)
-        self._rates = Rates()
+        self._seen: dict[Label, tuple[float, float]] = {}
         self._output: Label | None = None
         self._level = 0.0
 
     def add(self, output: Label, label: Label, loss: float) -> bool:
         """Whether this output, where `label` is the truth, completes an alarm."""
+        count, total = self._seen.get(label, _UNSEEN)
         calm = self._level < _CALM * self._limit
         if output != self._output:
             self._output = output
             self._level = self.count = self.total = 0.0
         if loss > 0.0:
-            self._level -= loss * log(self._rates.at_most(label))
+            self._level -= loss * log(rates(count, total)[1])
         self.count += 1.0
         self.total += loss
-        if calm:
-            self._rates.learn(label, loss)
+        if calm and (count > 0.0 or len(self._seen) < _LABELS):
+            self._seen[label] = (count + 1.0, total + loss)
         return self._level >= self._limit

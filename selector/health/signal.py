@@ -8,6 +8,7 @@ from selector.drift import Change, Cusum, Watch
 
 SETTLED = 2_000.0  # observations at a new level make it the usual one
 _MEMORY = 32.0  # observations that `lately` remembers
+_CALM = 0.25  # of an alarm's evidence
 _BACK = 0.25  # with at most this part of the distance left, a level is back at the usual one
 
 
@@ -32,7 +33,7 @@ class Blocks(Cusum):
             return self._alarm(watch)
         watch.recent_count += n
         watch.recent_loss += total
-        if watch.worse < 0.25 and watch.better < 0.25:
+        if watch.worse < _CALM and watch.better < _CALM:
             watch.count += watch.recent_count
             watch.loss += watch.recent_loss
             watch.recent_count = watch.recent_loss = 0.0
@@ -114,6 +115,11 @@ class Signal:
     def watched(self) -> bool:
         """Whether there is evidence of a rise, or there has been one."""
         return self.changed or self._watch.worse > 0.0
+
+    @property
+    def leaving(self) -> bool:
+        """Whether there is a good part of what proves a rise, or a change has just been proved."""
+        return self._watch.worse >= _CALM or (self.changed and self.count <= _MEMORY)
 
     @property
     def seen(self) -> float:

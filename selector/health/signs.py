@@ -65,9 +65,9 @@ class Signs:
         """What it loses by its answers, where there are labels."""
         return self._labelled.loss
 
-    def learn(self, case: Case, chance: float | None) -> None:
-        """A label has come for what it said. `chance` is the loss of a model that knows nothing of its inputs."""
-        self._labelled.add(case, chance)
+    def learn(self, case: Case) -> None:
+        """A label has come for what it said."""
+        self._labelled.add(case)
         if case.query > self._since:
             self._labels += 1.0
             self._losses += case.loss
