@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Mapping
+
 from msgspec import Struct
 
-from selector.decisions import Label
+from selector.decisions import Decision, Feedback, Label
 from selector.drift import FALSE_ALARMS
 from selector.health.collapse import Collapse
 from selector.health.rut import Rut
@@ -27,6 +29,18 @@ class Case(Struct, frozen=True, gc=False):
     loss: float
     beside: float | None
     chance: float | None
+
+
+def cases(
+    decision: Decision, feedback: Feedback, losses: Mapping[str, float], resting: Collection[str], chance: float | None
+) -> Iterator[tuple[str, Case]]:
+    """What each model said and lost, by the `losses` of all: beside those of the others that are not `resting`."""
+    asked = [loss for model, loss in losses.items() if model not in resting]
+    total, others, query, label = sum(asked), len(asked) - 1, decision.query.id, feedback.label
+    for model, loss in losses.items():
+        said = feedback.joined.get(model) or decision.predictions[model]
+        beside = (total - loss) / others if others > 0 and model not in resting else None
+        yield model, Case(query, said.output, label, loss, beside, chance)
 
 
 class Labelled:

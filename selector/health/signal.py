@@ -6,6 +6,10 @@ from math import sqrt
 
 from selector.drift import Change, Cusum, Watch
 
+SILENT = 1e-6
+"""False alarms a query of each signal that needs no labels; there are three."""
+KNOWN = 100.0
+"""Queries from which a usual level is learned; that many a new model is taken to have answered."""
 SETTLED = 2_000.0  # observations at a new level make it the usual one
 _MEMORY = 32.0  # observations that `lately` remembers
 _CALM = 0.25  # of an alarm's evidence
@@ -105,6 +109,11 @@ class Signal:
     def level(self) -> float:
         """Their mean."""
         return _mean(self._watch.loss + self._watch.recent_loss, self.count)
+
+    @property
+    def now(self) -> str:
+        """The present level beside the usual one, in words."""
+        return f"{self.level:.2f} over the last {self.count:.0f}, usually {self.usual:.2f}"
 
     @property
     def excess(self) -> float:
