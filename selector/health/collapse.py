@@ -8,6 +8,7 @@ from selector.drift import rates
 
 _STEPS = 4  # from 0 to 1, of the siblings' mean loss
 _ALONE = -1  # the group of inputs of which that is not known, the last in every list
+_TELLING = 0.1  # nats a label: with less the loss alone sees a failure as soon, if there is anything to lose at all
 _MOST = 0.995  # of a model that knows nothing
 _TRUSTED = 100.0  # labels from which rates are learned before anything is made of them
 _REFRESH = 0.02  # rates are taken anew when their labels have grown by this part
@@ -70,6 +71,8 @@ class Collapse:
             growth += count * (failed * wrong + (1.0 - failed) * right)
             steps += count * failed * wrong
             overshoots += count * failed * (1.0 - exp(-wrong))
-        telling = growth > self._alarms * labels
-        self._limit = log(growth / labels / self._alarms) + 2.0 * log(overshoots / steps) if telling else inf
         self._due = _REFRESH * labels
+        if growth > _TELLING * labels:
+            self._limit = log(growth / labels / self._alarms) + 2.0 * log(overshoots / steps)
+        else:
+            self._gains, self._limit, self._level = [(0.0, 0.0)] * len(self._seen), inf, 0.0
