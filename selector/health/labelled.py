@@ -14,7 +14,7 @@ from selector.health.signal import Signal
 
 _LEARNED = 50.0  # labels from which the usual loss is learned
 _COLLAPSES = FALSE_ALARMS / 2  # the other half is left to the loss, for its falls are welcome
-_RUTS = FALSE_ALARMS  # of which runs make a sixth: what is known of them is a bound
+_RUTS = FALSE_ALARMS  # runs make a small part of these
 
 
 class Case(Struct, frozen=True, gc=False):
