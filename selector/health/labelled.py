@@ -13,7 +13,7 @@ from selector.health.rut import Rut
 from selector.health.signal import Signal
 
 _LEARNED = 50.0  # labels from which the usual loss is learned
-_COLLAPSES = FALSE_ALARMS / 2  # the other half is left to the loss, for its falls are welcome
+_COLLAPSES = FALSE_ALARMS / 3  # a half is left by the loss, for its falls are welcome; the rest of that is for ruts
 _RUTS = FALSE_ALARMS  # runs make a small part of these
 
 

@@ -16,10 +16,10 @@ class Rut:
     """Evidence that a model has come to answer always the same: of its present run of equal outputs.
 
     A model in a rut errs for certain where the label is another one; before, it did at the rate r that is usual for
-    that label. S <- S + loss * ln(1 / r), and S <- 0 with another output; alarm at ln(1 / alpha). Right answers count for
-    nothing, so while the rates hold the mean of e^S, begun anywhere with a given output, is at most 1, and over all
-    outputs at most 2. Few runs get so far: on made-up models alarms were at most a sixth of alpha. `count` and `total`
-    are the labels of this run, and their loss.
+    that label. S <- S + loss * ln(1 / r), and S <- 0 with another output; alarm at ln(1 / alpha). Right answers
+    count for nothing, so while the rates hold the mean of e^S, begun anywhere with a given output, is at most 1, and
+    over all outputs at most 2. Few runs get so far: on made-up models alarms were at most a sixth of alpha. `count`
+    and `total` are the labels of this run, and their loss.
     """
 
     __slots__ = ("_level", "_limit", "_output", "_seen", "count", "total")
