@@ -127,6 +127,9 @@ class Log(Protocol):
     def judged(self, application: str) -> Iterable[tuple[Decision, Feedback]]:
         """The decisions that have feedback, with it, in the order of their query ids, read in chunks."""
 
+    def announcement(self, application: str) -> Entry | None:
+        """The last PolicyChanged of this application."""
+
     def head(self) -> int:
         """The position of the last event, 0 if there is none."""
 

@@ -72,6 +72,10 @@ class SqlLog:
                 return
             after = page[-1][0].query.id
 
+    def announcement(self, application: str) -> Entry | None:
+        with self._read() as connection:
+            return reading.announcement(connection, application)
+
     def head(self) -> int:
         with self._read() as connection:
             return int(connection.execute(_HEAD).scalar_one())

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from feedback_store.contract import Applied, Outcome, Pending, Row, Snapshot, StoreUnavailable
 from feedback_store.joining import Known, join, queries_of
-from selector.decisions import Decision, Entry, Feedback, decode_decision
+from selector.decisions import Decision, Entry, Feedback, PolicyChanged, decode_decision
 
 
 class MemoryLog:
@@ -58,6 +58,11 @@ class MemoryLog:
             known = self._known(query)
             if known.feedback is not None and known.decision.application == application:
                 yield known.decision, known.feedback
+
+    def announcement(self, application: str) -> Entry | None:
+        self._check_open()
+        changes = (e for e in reversed(self._entries) if isinstance(e.event, PolicyChanged))
+        return next((entry for entry in changes if entry.application == application), None)
 
     def head(self) -> int:
         self._check_open()

@@ -29,6 +29,12 @@ OF_USER = (  # two indexes, each read in order from `after`, and merged
     union_all(_OWN.subquery().select(), _ABOUT_APPLICATION.subquery().select()).order_by("position").limit(PAGE)
 )
 
+_POLICY_CHANGED = (
+    _ENTRY.where(NOT_FEEDBACK, events.c.application == bindparam("application"), events.c.kind == "policy")
+    .order_by(events.c.position.desc())
+    .limit(1)
+)
+
 _DECISION = select(decisions.c.payload)
 _DECISIONS = select(decisions.c.query, decisions.c.payload)
 _KNOWN = (
@@ -86,6 +92,12 @@ def judged(connection: Connection, application: str, after: int) -> list[tuple[D
     rows = connection.execute(_JUDGED, {"application": application, "after": after}).all()
     found = [(decode_decision(row.payload), _feedback(row.feedback)) for row in rows]
     return [(decision, feedback) for decision, feedback in found if feedback is not None]
+
+
+def announcement(connection: Connection, application: str) -> Entry | None:
+    """The last PolicyChanged."""
+    row = connection.execute(_POLICY_CHANGED, {"application": application}).one_or_none()
+    return None if row is None else _entry(application, row, decode_event(row.payload), {})
 
 
 def page(connection: Connection, application: str, after: int, user: str | None) -> Sequence[Entry]:

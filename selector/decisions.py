@@ -106,9 +106,15 @@ class ModelsChanged(Struct, frozen=True, array_like=True, tag="models", gc=False
 
 
 class PolicyChanged(Struct, frozen=True, array_like=True, tag="policy", gc=False):
-    """From here on decisions are made by this policy (its encoded settings): what earlier answers were worth ends."""
+    """From here on decisions are made by this policy (its encoded settings): what earlier answers were worth ends.
+
+    One that was adopted on the strength of a replay takes the place of the configured policy `instead_of`, and
+    `evidence` says what for; both are empty where the configuration itself changed.
+    """
 
     policy: str
+    instead_of: str = ""
+    evidence: str = ""
 
 
 class HealthChanged(Struct, frozen=True, array_like=True, tag="health", gc=False):

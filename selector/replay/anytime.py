@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import log
+from math import isfinite, log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from scipy.special import gammainc, gammaln
 
 from selector.replay.logged import Floats
 
+UNTRUSTED = "too few or too uneven decisions for the bootstrap: the interval is the one that holds at any time"
 _SEEN = 0.75  # the mean weight from which the largest weight is believed to have been seen
 
 
@@ -98,6 +99,21 @@ def interval(
     seen = gains[:, 1] + shortfalls[:, 1] >= _SEEN * gains[:, 0]
     high = np.where(seen, np.minimum(high, upper(gains, alpha / 2, planned, largest)), high)
     return low, np.maximum(low, high)
+
+
+def of_rewards(rewards: Floats, confidence: float) -> tuple[float, float]:
+    """Low and high around the mean of rewards [n] in [0, 1] as they were got; of none, (0, 1)."""
+    gains, shortfalls = RunningMean(), RunningMean()
+    gains.add(rewards)
+    shortfalls.add(1.0 - rewards)
+    moments = np.array([gains.moment()]), np.array([shortfalls.moment()])
+    low, high = interval(*moments, confidence, max(len(rewards), 1), 1.0)
+    return float(low[0]), float(high[0])
+
+
+def hull(usual: tuple[float, float], always: tuple[float, float]) -> tuple[float, float]:
+    """Both together; the latter alone where there is no estimate."""
+    return (min(usual[0], always[0]), max(usual[1], always[1])) if isfinite(usual[0] + usual[1]) else always
 
 
 def paths(weights: Floats, rewards: Floats, confidence: float, at: NDArray[np.intp]) -> tuple[Floats, Floats]:

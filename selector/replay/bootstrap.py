@@ -11,6 +11,9 @@ from scipy.stats import norm
 from selector.replay.logged import Floats
 
 RESAMPLES = 2_000
+FEW = 30
+"""Decisions, and groups, below which a bootstrap is not trusted."""
+_SKEWED = 0.4  # skewness of an estimate's distribution from which it is not
 
 Sums = Mapping[str, Floats]
 Statistic = Callable[[Sums], Floats]
@@ -50,6 +53,11 @@ class Distribution(Struct, frozen=True):
         away = self.jackknifed.mean() - self.jackknifed
         spread = float(np.sum(away**2)) ** 1.5
         return float(np.sum(away**3)) / spread if spread > 0 else 0.0
+
+    @property
+    def trusted(self) -> bool:
+        """Whether its interval can be: not with few groups, nor where the distribution is far from normal."""
+        return len(self.jackknifed) >= FEW and self.error > 0 and abs(self.skewness) <= _SKEWED
 
     def interval(self, confidence: float) -> tuple[float, float]:
         """BCa (Efron 1987, eq. 2.3), widened as Student's t is against the normal, and for skewness.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import inf
 from typing import Any
 
-import numpy as np
-from msgspec import Struct, field
+from msgspec import Struct
 from msgspec.structs import replace as changed
 
 from selector.decisions import Decision, Entry, Label
@@ -14,17 +14,14 @@ from selector.errors import InvalidLabel
 from selector.fold import Fold
 from selector.losses import Loss
 from selector.policy import Policy
-from selector.replay.bootstrap import Distribution, Resamples, distribution
+from selector.replay.account import Account, Models
+from selector.replay.bootstrap import Resamples
 from selector.replay.comparison import differences
 from selector.replay.errors import InvalidLog
-from selector.replay.estimators import Estimator
-from selector.replay.evaluation import Estimate, Evaluation
+from selector.replay.evaluation import Evaluation
 from selector.replay.judgement import LOGGED
-from selector.replay.logged import Floats
 from selector.replay.rehearsal import Judged, Rehearsal, costs, course, loss_of
 from selector.replay.survey import GROUPS
-
-_VALUE = Estimator("reward")
 
 Segment = Callable[[Decision], str]
 
@@ -35,39 +32,6 @@ class Setting(Struct, frozen=True, kw_only=True):
     fold: Fold
     default: Label | None = None
     costs: Mapping[str, float] = {}
-
-
-class Account(Struct):
-    """What came of one candidate's decisions: sums by group, and totals for people."""
-
-    sums: dict[str, Floats]
-    judged: int = 0
-    unknown: int = 0
-    reward: float = 0.0
-    cost: float = 0.0
-    asked: int = 0
-    sure: int = 0
-    silent: int = 0
-    curve: list[tuple[int, float]] = []
-    segments: dict[str, list[float]] = {}
-
-    def add(self, group: int, loss: float | None, decision: Decision, cost: float, segment: str | None) -> None:
-        """Take in one decision; its loss is None where the log cannot tell it."""
-        self.sums["decisions"][group] += 1.0
-        self.cost += cost
-        self.asked += sum(len(selection.models) for selection in decision.selections)
-        self.sure += decision.answer.sure is True
-        self.silent += decision.answer.output is None or decision.answer.default
-        if loss is None:
-            self.unknown += 1
-            return
-        self.judged += 1
-        self.reward += 1.0 - loss
-        self.sums["reward"][group] += 1.0 - loss
-        if segment is not None:
-            told = self.segments.setdefault(segment, [0.0, 0.0])
-            told[0] += 1.0
-            told[1] += 1.0 - loss
 
 
 class Course(Struct, frozen=True):
@@ -86,25 +50,7 @@ class Course(Struct, frozen=True):
 
     def regret(self, candidate: str) -> float:
         """Mean reward lost against the best single model in hindsight; below 0 for one that is better than that."""
-        account = self.accounts[candidate]
-        return max(self.models.values(), default=0.0) - account.reward / max(account.judged, 1)
-
-
-class _Models(Struct):
-    """Each model's summed loss where it is known."""
-
-    count: dict[str, int] = field(default_factory=dict)
-    loss: dict[str, float] = field(default_factory=dict)
-
-    def add(self, judged: Judged, loss: Loss) -> None:
-        if judged.feedback.label is None:
-            return
-        for model, prediction in judged.predictions.items():
-            self.count[model] = self.count.get(model, 0) + 1
-            self.loss[model] = self.loss.get(model, 0.0) + loss(prediction, judged.feedback.label)
-
-    def rewards(self) -> dict[str, float]:
-        return {model: 1.0 - self.loss[model] / n for model, n in sorted(self.count.items())}
+        return max(self.models.values(), default=0.0) - self.accounts[candidate].mean
 
 
 def replay(
@@ -116,19 +62,22 @@ def replay(
     confidence: float = 0.95,
     seed: int = 0,
     segment: Segment | None = None,
+    since: float = -inf,
 ) -> Course:
     """Follow candidates through an application's log, all in one pass.
 
     The application's own policy follows the logged choices. `judged` are its decisions with feedback in the order of
     their ids, `entries` all its events. A candidate learns as it would have learned, from feedback in the order in
-    which that arrived. Raises InvalidLog if nothing was judged.
+    which that arrived. Decisions before `since` are learned from as they were logged, and not judged.
+    Raises InvalidLog if nothing was judged.
     """
     players = {name: Rehearsal(changed(setting.fold, policy=policy), seed) for name, policy in candidates.items()}
     players[LOGGED] = Rehearsal(setting.fold, seed, follow=True)
     board = _Board(players, setting, segment)
     for event in course(judged, entries):
         if isinstance(event, Judged):
-            board.decide(event)
+            if event.decision.at >= since:
+                board.decide(event)
         else:
             for player in players.values():
                 player.fold(event)
@@ -142,11 +91,8 @@ class _Board:
 
     def __init__(self, players: Mapping[str, Rehearsal], setting: Setting, segment: Segment | None) -> None:
         self.players, self.setting, self.segment = players, setting, segment
-        self.accounts = {
-            name: Account({"decisions": np.zeros(GROUPS), "reward": np.zeros(GROUPS)}, curve=[], segments={})
-            for name in players
-        }
-        self.models = _Models()
+        self.accounts = {name: Account() for name in players}
+        self.models = Models()
         self.decisions = 0
         self.times: list[float] = []
         self._users: dict[str, int] = {}
@@ -166,10 +112,10 @@ class _Board:
         self._trace()
 
     def result(self, confidence: float, seed: int) -> Course:
-        filled = self.accounts[LOGGED].sums["decisions"] > 0
+        filled = self.accounts[LOGGED].decisions > 0
         resamples = Resamples(int(filled.sum()), seed)
-        known = {name: _distribution(account, filled, resamples) for name, account in self.accounts.items()}
-        rows = {name: _estimate(name, self.accounts[name], each, confidence) for name, each in known.items()}
+        known = {name: account.distribution(filled, resamples) for name, account in self.accounts.items()}
+        rows = {name: self.accounts[name].estimate(name, each, confidence) for name, each in known.items()}
         told = {name: each for name, each in known.items() if self.accounts[name].unknown == 0}
         ordered = [rows[name] for name in self.accounts if name != LOGGED]
         evaluation = Evaluation(ordered, rows[LOGGED], differences(told, confidence))
@@ -188,7 +134,7 @@ class _Board:
         n = self.decisions
         if n % max(1, 2 ** max(0, n.bit_length() - 7)) == 0:
             for account in self.accounts.values():
-                account.curve.append((n, account.reward / max(account.judged, 1)))
+                account.curve.append((n, account.mean))
 
 
 def _unseen(decision: Decision, judged: Judged) -> bool:
@@ -202,36 +148,3 @@ def _loss(decision: Decision, judged: Judged, setting: Setting) -> float | None:
         return loss_of(decision, judged.feedback, judged.decision, setting.fold.loss, setting.default)
     except InvalidLabel:
         return None
-
-
-def _distribution(account: Account, filled: np.ndarray[Any, Any], resamples: Resamples) -> Distribution:
-    sums = {name: column[filled] for name, column in account.sums.items()}
-    return distribution(_VALUE.value, sums, resamples.totals(sums))
-
-
-def _estimate(name: str, account: Account, known: Distribution, confidence: float) -> Estimate:
-    low, high = known.interval(confidence)
-    warnings: Sequence[str] = ()
-    value = known.value
-    if account.unknown:
-        total = account.judged + account.unknown
-        worst, best = account.reward / total, (account.reward + account.unknown) / total
-        low, high, value = worst, best, account.reward / max(account.judged, 1)
-        said = f"of {account.unknown / total:.1%} of its decisions the log does not tell the outcome: low and high are "
-        warnings = [said + "what these could at worst and at best have been; shadow queries would tell more"]
-    return Estimate(
-        candidate=name,
-        estimator="exact",
-        value=value,
-        low=low,
-        high=high,
-        effective_sample_size=float(account.judged),
-        warnings=tuple(warnings),
-        interval="bounds" if account.unknown else "bootstrap",
-        standard_error=known.error,
-        bootstrap_low=low,
-        bootstrap_high=high,
-        evaluated="learning",
-        decisions=account.judged,
-        more_decisions=None,
-    )

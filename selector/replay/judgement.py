@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import isfinite
 
 import numpy as np
 from msgspec import Struct
 
 from selector.replay import anytime, caveats
-from selector.replay.bootstrap import Distribution, Resamples, Sums, distribution
+from selector.replay.bootstrap import FEW, Distribution, Resamples, Sums, distribution
 from selector.replay.comparison import differences
 from selector.replay.errors import InvalidCandidate
 from selector.replay.estimators import ESTIMATORS, Estimator
@@ -21,9 +20,7 @@ from selector.replay.tally import Readings, Tally, bounds_of
 LOGGED = "(logged)"
 """The logging policy among the candidates."""
 _LEARNING = ("blend", "dr", "dros", "sndr", "ips", "snips", "replay")  # valid where the candidate changes as it goes
-_FEW = 30  # effective decisions, and groups, below which the bootstrap is not trusted
-_UNEVEN = 0.25  # how far from 1 the mean weight may be
-_SKEWED = 0.4  # skewness of an estimate's distribution from which it is not
+_UNEVEN = 0.25  # how far from 1 the mean weight may be for the bootstrap to be trusted
 
 
 class _Candidate(Struct, frozen=True):
@@ -112,7 +109,7 @@ def _estimate(
     always = _anytime(tally, survey, confidence)
     usual = _around(known.value, counterpart.interval(confidence), bounds_of(survey))
     trusted = _trusted(counterpart, tally, effective)
-    low, high = usual if trusted else _hull(usual, always)
+    low, high = usual if trusted else anytime.hull(usual, always)
     return Estimate(
         candidate=candidate.name,
         estimator=name,
@@ -141,18 +138,12 @@ def _around(value: float, interval: tuple[float, float], bounds: tuple[float, fl
     return min(low, value), max(high, value)
 
 
-def _hull(usual: tuple[float, float], always: tuple[float, float]) -> tuple[float, float]:
-    """Both; the latter alone where there is no estimate."""
-    return (min(usual[0], always[0]), max(usual[1], always[1])) if isfinite(usual[0] + usual[1]) else always
-
-
 def _trusted(known: Distribution, tally: Tally, effective: float) -> bool:
-    """Whether the bootstrap can be: not with few decisions or groups, nor with a distribution far from normal, nor
-    where weights are far from their mean of 1, so that heavy ones must be missing from the sample, or be too many.
+    """Whether the bootstrap can be: not with few effective decisions, nor where weights are far from their mean of 1,
+    so that heavy ones must be missing from the sample, or be too many.
     """
-    enough = min(effective, caveats.effective(tally), len(known.jackknifed)) >= _FEW
     even = abs(tally.total("weights") / tally.total("decisions") - 1.0) <= _UNEVEN
-    return enough and even and known.error > 0 and abs(known.skewness) <= _SKEWED
+    return known.trusted and even and min(effective, caveats.effective(tally)) >= FEW
 
 
 def _anytime(tally: Tally, survey: Survey, confidence: float) -> tuple[float, float]:
@@ -172,7 +163,7 @@ def _warnings(
     if candidate.learner is not None:
         said.append(f"it learns: from {candidate.learner.accepted} decisions, those that it might have made itself")
     if not trusted:
-        said.append("too few or too uneven decisions for the bootstrap: the interval is the one that holds at any time")
+        said.append(anytime.UNTRUSTED)
     if needed and uncovered == 0:
         said.append(needed)
     return tuple(said)

@@ -108,6 +108,12 @@ class TestEvents:
         log.commit([], [an_event(PolicyChanged("{}")), an_event(ModelsChanged(("a", "b")))])
         assert [entry.event for entry in log.entries("digits")] == [PolicyChanged("{}"), ModelsChanged(("a", "b"))]
 
+    def test_the_last_change_of_policy_is_found(self, log: Log) -> None:
+        assert log.announcement("digits") is None
+        changes = [PolicyChanged("{}"), PolicyChanged("[]", instead_of="{}", evidence="it is better")]
+        log.commit([a_row(1)], [*map(an_event, changes), an_event(PolicyChanged("0"), "faces"), a_label(1)])
+        assert log.announcement("digits") == Entry(2, "digits", None, 1.0, changes[1])
+
     def test_about_an_unknown_query_are_refused(self, log: Log) -> None:
         outcomes = log.commit([a_row(1), a_row(2, "faces")], [a_label(9), a_label(2), a_label(1, 9), a_label(1)])
         assert outcomes[:3] == [UnknownQuery(9), UnknownQuery(2), UnknownQuery(9)]
