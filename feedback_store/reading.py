@@ -29,7 +29,7 @@ OF_USER = (  # two indexes, each read in order from `after`, and merged
     union_all(_OWN.subquery().select(), _ABOUT_APPLICATION.subquery().select()).order_by("position").limit(PAGE)
 )
 
-_POLICY_CHANGED = (
+_POLICY_CHANGED: Select[Any] = (
     _ENTRY.where(NOT_FEEDBACK, events.c.application == bindparam("application"), events.c.kind == "policy")
     .order_by(events.c.position.desc())
     .limit(1)
@@ -96,8 +96,8 @@ def judged(connection: Connection, application: str, after: int) -> list[tuple[D
 
 def announcement(connection: Connection, application: str) -> Entry | None:
     """The last PolicyChanged."""
-    row = connection.execute(_POLICY_CHANGED, {"application": application}).one_or_none()
-    return None if row is None else _entry(application, row, decode_event(row.payload), {})
+    rows = connection.execute(_POLICY_CHANGED, {"application": application}).all()
+    return _entry(application, rows[0], decode_event(rows[0].payload), {}) if rows else None
 
 
 def page(connection: Connection, application: str, after: int, user: str | None) -> Sequence[Entry]:

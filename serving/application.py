@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from feedback_store.contract import Row
 from selector.decisions import Answer, Decision, Prediction, Query, Selection, encode
@@ -21,7 +22,7 @@ from serving.feedback import FeedbackPath
 from serving.gathering import Gathering
 from serving.health import HealthWatch
 from serving.hooks import Hooks
-from serving.knowledge import Knowledge
+from serving.knowledge import Adoption, Knowledge
 from serving.measures import Measures
 from serving.models import Model
 from serving.recents import Recent, Recents
@@ -68,7 +69,6 @@ class Application:
         self._named: set[str] = set()  # by clients, whose decisions are not recorded yet
         self.closing = False
         self._keys = tuple(models)
-        self._policy_name = config.policy.name
 
     def available(self) -> tuple[str, ...]:
         """The models that may be asked now, sorted: those that are up, and of them only those in quarantine left out.
@@ -119,7 +119,7 @@ class Application:
         if not self.admit(request.client_id, reply):
             return
         query = Query(around.ids.next(), self.available(), user, features)
-        gathering = Gathering(self, state, query, request.input, started, deadline, reply)
+        gathering = Gathering(self, self.policy, state, query, request.input, started, deadline, reply)
         gathering.client_id = request.client_id
         gathering.advance()
         if not gathering.finished:
@@ -132,6 +132,20 @@ class Application:
     def update(self, request: UpdateRequest, reply: Reply) -> None:
         """Learn from a labelled input without an earlier predict: `reply` is called once, when that is on disk."""
         update(self.feedback, request, reply)
+
+    def adopt(self, adoption: Adoption, done: Callable[[WindjammerError | None], None]) -> None:
+        """Have another policy decide, once all that the log knows is in its state; `done` hears that, or why not.
+
+        Queries under way are answered by the policy that met them.
+        """
+
+        def settle(error: WindjammerError | None) -> None:
+            if error is None:
+                self.config = replace(self.config, policy=adoption.fold.policy)
+                self.policy = adoption.fold.policy
+            done(error)
+
+        self.knowledge.adopt(adoption, self.around.wall(), settle)
 
     def state(self) -> dict[str, Any]:
         """What the policy knows of everyone, for people: by model, and how far the log has been folded.
@@ -147,7 +161,7 @@ class Application:
             if isinstance(found, WindjammerError):
                 done(found)
                 return
-            own, policy, population = found.state, self.policy, self.knowledge.population
+            own, policy, population = found.state, found.policy, self.knowledge.population
             met = self.knowledge.met(found) if policy.per_user else None
             models = policy.describe(population.state if met is None else met)
             done({**self.state(), "user": user, "models": models, "own": policy.describe(own)})
@@ -156,7 +170,7 @@ class Application:
 
     def choose(self, gathering: Gathering) -> Selection | None:
         """The policy's next round."""
-        return self.policy.select(
+        return gathering.policy.select(
             gathering.state, gathering.query, gathering.selections, gathering.predictions, self.around.rng
         )
 
@@ -184,7 +198,7 @@ class Application:
         self.leave(gathering)
         self.measures.errors += 1
         if not isinstance(error, WindjammerError):
-            logger.error("application %s: policy %s raised", self.name, self._policy_name, exc_info=error)
+            logger.error("application %s: policy %s raised", self.name, gathering.policy.name, exc_info=error)
         gathering.reply(error)
 
     def late(self, gathering: Gathering, model: str, prediction: Prediction) -> None:
@@ -208,7 +222,7 @@ class Application:
 
     def combine(self, gathering: Gathering) -> Answer:
         """The policy's answer from what has arrived."""
-        return self.policy.combine(gathering.state, gathering.query, gathering.selections, gathering.predictions)
+        return gathering.policy.combine(gathering.state, gathering.query, gathering.selections, gathering.predictions)
 
     def record(self, gathering: Gathering, answer: Answer, shadows: tuple[Selection, ...] = ()) -> Decision:
         """Put the decision into the spool, from where not even SIGKILL takes it, and remember it for its feedback."""
@@ -218,7 +232,7 @@ class Application:
             self.name,
             query,
             self.around.wall(),
-            self._policy_name,
+            gathering.policy.name,
             tuple(gathering.selections),
             predictions,
             answer,
@@ -258,7 +272,7 @@ class Application:
             answer.confidence,
             answer.sure,
             {model: prediction.output for model, prediction in decision.predictions.items()},
-            self._policy_name,
+            decision.policy,
             UNSET if answer.explanation is None else answer.explanation,
             UNSET if answer.interval is None else answer.interval,
         )

@@ -148,6 +148,9 @@ def replay(
     confidence: Annotated[float, typer.Option(help="Of every interval.")] = 0.95,
     seed: Annotated[int, typer.Option(help="Of resampling, and of choices.")] = 0,
     by: Annotated[str | None, typer.Option(help="Also by user, by day, or by this feature or column.")] = None,
+    promote: Annotated[bool, typer.Option("--promote", help="Say which policy should be adopted, if any.")] = False,
+    margin: Annotated[float, typer.Option(min=0.0, help="By which its lower bound must beat what is in force.")] = 0.0,
+    yes: Annotated[bool, typer.Option("--yes", help="Adopt it.")] = False,
     report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with plots (.html).")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -170,6 +173,9 @@ def replay(
         by=by,
         report=report,
         as_json=as_json,
+        promote=promote,
+        margin=margin,
+        yes=yes,
     )
     run(request)
 

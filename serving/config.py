@@ -84,6 +84,7 @@ class ApplicationConfig(Struct, frozen=True, kw_only=True):
     shadow_share: Share = 0.0
     quarantine: bool = True
     probing_share: PositiveShare = 0.02
+    adoption: bool = True
     user: Function | None = None
     features: Function | None = None
     blend: Function | None = None

@@ -47,6 +47,13 @@ class ConflictingFeedback(WindjammerError):
     phrase = "Conflict"
 
 
+class CannotAdopt(WindjammerError):
+    """A policy cannot be adopted: the configuration forbids it, or what would have to change is changing already."""
+
+    status = 409
+    phrase = "Cannot adopt"
+
+
 class BodyTooLarge(WindjammerError):
     """A body over the limit."""
 

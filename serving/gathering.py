@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from selector.decisions import Prediction, Query, Selection
 from selector.errors import InvalidLabel, WindjammerError
+from selector.policy import Policy
 from serving.errors import ModelFailed
 from serving.values import Input, Reply
 from serving.vocabulary import Vocabulary
@@ -44,7 +45,7 @@ class Course(Protocol):
 class Gathering:
     """The predictions for one query, round by round.
 
-    `state` is the policy's, as it met the query; `inside` is whether the application still counts it.
+    `policy` and its `state` are those that met the query; `inside` is whether the application still counts it.
     Driven by callbacks only. Ends when the course chooses no further round, or at the deadline;
     predictions that arrive later are handed to the course as late.
     """
@@ -59,6 +60,7 @@ class Gathering:
         "input",
         "inside",
         "pending",
+        "policy",
         "predictions",
         "query",
         "reply",
@@ -68,9 +70,18 @@ class Gathering:
     )
 
     def __init__(
-        self, course: Course, state: Any, query: Query, asked: Input, started: float, deadline: float, reply: Reply
+        self,
+        course: Course,
+        policy: Policy[Any],
+        state: Any,
+        query: Query,
+        asked: Input,
+        started: float,
+        deadline: float,
+        reply: Reply,
     ) -> None:
         self.course = course
+        self.policy = policy
         self.state = state
         self.query = query
         self.input = asked

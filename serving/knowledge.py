@@ -8,18 +8,19 @@ from functools import partial
 from hashlib import blake2b
 from typing import Any
 
-from msgspec import json
+from msgspec import Struct, json
 
-from feedback_store.contract import Log, Snapshot
+from feedback_store.contract import Applied, Log, Pending, Snapshot
 from feedback_store.recovery import restore
 from feedback_store.writer import Writer
-from selector.decisions import Answer, Entry
+from selector.decisions import Answer, Entry, PolicyChanged
 from selector.errors import WindjammerError
 from selector.fold import Fold
 from selector.learner import Learner
 from selector.personalization import Users
 from selector.policy import Predictions
 from selector.population import Population
+from serving.errors import CannotAdopt
 from serving.hooks import Hooks
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,15 @@ SNAPSHOT_EVERY = 2_000
 """Entries between snapshots: what a restart has to fold at most."""
 USER_SNAPSHOT_EVERY = 200
 """Entries of one user that are worth a snapshot: what a later load need not fold again."""
+
+
+class Adoption(Struct, frozen=True):
+    """A change of the policy: the event that is to say so, the new fold with its key, and a snapshot to start from."""
+
+    change: PolicyChanged
+    fold: Fold
+    fold_key: str
+    snapshot: Snapshot
 
 
 class Knowledge:
@@ -112,6 +122,29 @@ class Knowledge:
         snapshot = self._snapshot(population, None)
         self._writer.call(lambda log: log.save([snapshot]), self._report)
 
+    def adopt(self, adoption: Adoption, at: float, done: Callable[[WindjammerError | None], None]) -> None:
+        """Append the change of policy, and know from then on what the new fold makes of the log.
+
+        `done` hears when that is so, or why it is not: then nothing has changed.
+        """
+        if self._missed is not None or self._broken:
+            done(CannotAdopt(f"application {self.application}: what it knows is being folded anew; try again"))
+            return
+        self._missed = []
+
+        def settle(result: Population | WindjammerError) -> None:
+            missed, self._missed = self._missed or [], None
+            error = result if isinstance(result, WindjammerError) else None
+            if isinstance(result, Population):
+                self._fold, self.fold_key = adoption.fold, adoption.fold_key
+                self.policy, self.population, self.users, self._saved = result.policy, result, Users(USERS), 0
+                self.save()
+            for entry in missed:
+                self.fold(entry)
+            done(error)
+
+        self._writer.call(partial(self._changed, adoption, at), settle)
+
     def look_up(self, user: str, done: Callable[[Learner | WindjammerError], None]) -> None:
         """What the log says of one user, whether it is in memory or not."""
         self._writer.call(partial(self._read, user), done)
@@ -160,6 +193,16 @@ class Knowledge:
         folded = restore(log, self.application, user, self.fold_key, learner)
         if user is not None and folded >= USER_SNAPSHOT_EVERY:
             log.save([self._snapshot(learner, user)])
+        return learner
+
+    def _changed(self, adoption: Adoption, at: float, log: Log) -> Population:
+        """The new fold up to the change, which is the last thing that is done: on the writer's thread."""
+        learner = adoption.fold.everyone()
+        log.save([adoption.snapshot])
+        restore(log, self.application, None, adoption.fold_key, learner)
+        (outcome,) = log.commit([], [Pending(self.application, None, at, adoption.change)])
+        assert isinstance(outcome, Applied)
+        learner.fold(outcome.entry)
         return learner
 
     def _snapshot(self, learner: Learner, user: str | None) -> Snapshot:

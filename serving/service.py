@@ -22,6 +22,7 @@ from feedback_store.spool import Spool
 from feedback_store.writer import Writer
 from selector.decisions import Event, ModelsChanged, PolicyChanged
 from selector.errors import InvalidSetting, WindjammerError
+from selector.fold import Fold
 from serving.application import Application
 from serving.config import ApplicationConfig, Config
 from serving.deadlines import Deadlines
@@ -29,6 +30,7 @@ from serving.hooks import Hooks
 from serving.knowledge import Knowledge
 from serving.metrics import ServiceCollector
 from serving.models import Model
+from serving.promotion import in_force
 from serving.query_ids import QueryIds
 from serving.surroundings import Surroundings
 from serving.workers.fleet import Fleet
@@ -115,7 +117,8 @@ class Service:
             key: Model(model, self._objective(key), time.monotonic, loop.call_soon)
             for key, model in config.models.items()
         }
-        self.applications = {a.name: self._application(a, around) for a in config.applications.values()}
+        in_use = [in_force(configured, log) for configured in config.applications.values()]
+        self.applications = {a.name: self._application(a, around) for a in in_use}
         await _on_writer(writer, self._recover)
         fleet = Fleet(
             list(config.models.values()), config.server.model_root, config.folder, self.models, _inputs(config)
@@ -133,7 +136,7 @@ class Service:
             hooks = Hooks(config.user, config.features, config.blend)
         except InvalidSetting as error:
             raise InvalidSetting(f"[applications.{config.name}] {error}") from error
-        knowledge = Knowledge(config.name, config.fold, hooks, around.writer, fold_key(config))
+        knowledge = Knowledge(config.name, config.fold, hooks, around.writer, fold_key(config.fold))
         return Application(config, {key: self.models[key] for key in config.models}, knowledge, hooks, around)
 
     def _recover(self, log: Log) -> None:
@@ -161,9 +164,9 @@ async def _on_writer(writer: Writer, read: Callable[[Log], T]) -> T:
     return await done
 
 
-def fold_key(config: ApplicationConfig) -> str:
+def fold_key(fold: Fold) -> str:
     """Names the fold of an application's log, as snapshots carry it: version, and the settings that it depends on."""
-    return f"{version('windjammer')} {config.fold.settings}"
+    return f"{version('windjammer')} {fold.settings}"
 
 
 def _inputs(config: Config) -> dict[str, tuple[str, tuple[int, ...]]]:

@@ -103,7 +103,14 @@ def _begin(
     probes = [model for model, _ in application.health.probes(available)]
     query = Query(around.ids.next(), tuple(sorted([*available, *probes])), user, features)
     gathering = Gathering(
-        Update(path, label), state, query, request.input, started, started + around.update_timeout, reply
+        Update(path, label),
+        application.policy,
+        state,
+        query,
+        request.input,
+        started,
+        started + around.update_timeout,
+        reply,
     )
     gathering.client_id = request.client_id
     gathering.advance()

@@ -77,7 +77,9 @@ class Account(Struct):
         if self.unknown:
             total = self.judged + self.unknown
             low, high = self.reward / total, (self.reward + self.unknown) / total
-            said = f"of {self.unknown / total:.1%} of its decisions the log does not tell the outcome: low and high are "
+            said = (
+                f"of {self.unknown / total:.1%} of its decisions the log does not tell the outcome: low and high are "
+            )
             warnings.append(said + "what these could at worst and at best have been; shadow queries would tell more")
         elif not known.trusted:
             warnings.append(anytime.UNTRUSTED)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from math import inf
 from typing import Any
 
@@ -12,7 +12,6 @@ from msgspec.structs import replace as changed
 from selector.decisions import Decision, Entry, Label
 from selector.errors import InvalidLabel
 from selector.fold import Fold
-from selector.losses import Loss
 from selector.policy import Policy
 from selector.replay.account import Account, Models
 from selector.replay.bootstrap import Resamples

@@ -31,18 +31,18 @@ def admin(service: Service) -> APIRouter:
         return _json([_application(application) for application in service.applications.values()])
 
     @router.get("/applications/{name}", summary="One application, with all its settings")
-    async def application(name: str) -> Response:
-        found = _found(service, name)
-        return _json(_application(found) | _settings(found))
+    async def one_application(name: str) -> Response:
+        application = found(service, name)
+        return _json(_application(application) | _settings(application))
 
     @router.get("/applications/{name}/state", summary="What its policy knows, by model: of one user, or of all")
     async def state(name: str, user: str | None = None) -> Response:
-        application = _found(service, name)
+        application = found(service, name)
         return _json(application.state() if user is None else await _told(partial(application.state_of, user)))
 
     @router.get("/applications/{name}/health", summary="Which of its models are healthy, since when, and why not")
     async def health(name: str) -> Response:
-        return _json(_found(service, name).health.describe())
+        return _json(found(service, name).health.describe())
 
     @router.get("/models", summary="All versions of all models")
     async def models() -> Response:
@@ -73,7 +73,8 @@ def _json(content: object) -> Response:
     return Response(json.encode(content), media_type="application/json")
 
 
-def _found(service: Service, name: str) -> Application:
+def found(service: Service, name: str) -> Application:
+    """The application of that name. Raises UnknownApplication."""
     if name not in service.applications:
         raise UnknownApplication(unknown("application", name, service.applications))
     return service.applications[name]
@@ -106,6 +107,7 @@ def _settings(application: Application) -> dict[str, Any]:
         "shadow_share": config.shadow_share,
         "quarantine": config.quarantine,
         "probing_share": config.probing_share,
+        "adoption": config.adoption,
         "user": config.user,
         "features": config.features,
         "blend": config.blend,

@@ -19,6 +19,7 @@ from serving.api.admin import admin
 from serving.api.documentation import SCHEMAS, documentation
 from serving.api.endpoints import endpoints
 from serving.api.errors import UNEXPECTED, Failure, failed, refusal
+from serving.api.evaluation import evaluation
 from serving.api.heads import REQUEST_ID, returnable
 from serving.api.protocol import ShortCuts
 from serving.api.responses import Endpoint
@@ -47,6 +48,7 @@ def create_app(service: Service) -> FastAPI:
     app.add_middleware(RequestIds)
     _add_own_routes(app, service)
     app.include_router(admin(service))
+    app.include_router(evaluation(service))
     return app
 
 

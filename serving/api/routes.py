@@ -20,7 +20,7 @@ def handler(endpoint: Endpoint, body_limit: int) -> Handler:
     """An ASGI handler that answers as the endpoint does. `body_limit` in bytes."""
 
     async def handle(request: Request) -> HttpResponse:
-        body = await _body(request, body_limit)
+        body = await read_body(request, body_limit)
         answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
 
         def respond(response: Response) -> None:
@@ -49,7 +49,7 @@ def over_http(response: Response) -> HttpResponse:
     return HttpResponse(response.body, response.status, headers, "application/json")
 
 
-async def _body(request: Request, limit: int) -> bytes:
+async def read_body(request: Request, limit: int) -> bytes:
     """The whole body. Raises BodyTooLarge as soon as it is known to be over the limit."""
     length = request.headers.get("content-length", "0")
     if length.isdecimal() and int(length) > limit:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
+from typing import NoReturn
 
 import numpy as np
 import typer
@@ -11,10 +12,12 @@ from msgspec import to_builtins
 from numpy.typing import NDArray
 from rich.console import Console
 
+from feedback_store.ownership import StoreInUse
 from selector.replay import ESTIMATORS, Evaluation, InvalidCandidate, InvalidLog, LoggedDecisions
 from selector.replay.evaluator import evaluate_source
 from selector.replay.learning import constant
 from selector.replay.source import Lookup, Matrix, Memory, Part, Source
+from serving.errors import CannotAdopt
 from serving.replaying import candidates as candidate_files
 from serving.replaying import mapping
 from serving.replaying.console import progress, show
@@ -33,15 +36,25 @@ def run(request: Request) -> None:
     """Evaluate and print; exits with 2, after one sentence on stderr, where the log or a candidate is at fault."""
     try:
         _replay(request)
-    except (InvalidLog, InvalidCandidate, ConfigError) as error:
-        typer.secho("error: ", fg="red", bold=True, nl=False, err=True)
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
+    except StoreInUse:
+        _refuse("a server runs on this log: POST /admin/applications/{app}/evaluate has it adopt a policy itself")
+    except (InvalidLog, InvalidCandidate, ConfigError, CannotAdopt) as error:
+        _refuse(str(error))
+
+
+def _refuse(reason: str) -> NoReturn:
+    typer.secho("error: ", fg="red", bold=True, nl=False, err=True)
+    typer.echo(reason, err=True)
+    raise typer.Exit(2) from None
 
 
 def _replay(request: Request) -> None:
     if not 0.0 < request.confidence < 1.0:
         raise InvalidCandidate(f"--confidence: expected a number between 0 and 1, found {request.confidence:g}")
+    if request.yes and not request.promote:
+        raise InvalidCandidate("--yes goes with --promote")
+    if request.promote and request.app is None:
+        raise InvalidCandidate("--promote goes with --app: a log in a file has no policy to replace")
     results = _of_application(request) if request.app is not None else _of_file(request)
     if request.report is not None:
         from serving.replaying.page import write

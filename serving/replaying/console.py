@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import PurePath
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -47,7 +48,20 @@ def show(results: Results) -> None:
     for warning, rows in (_warnings(results.whole) | _warnings(results.partial)).items():
         console.print(f"[yellow]![/yellow] {escape(', '.join(rows))}: {escape(warning)}")
     console.print(f"[bold]{escape(results.verdict)}[/bold]")
+    if results.gate is not None:
+        _show_gate(console, results.gate)
     console.print(f"[dim]seed {settings.seed}, confidence {settings.confidence:g}, windjammer {settings.version}[/dim]")
+
+
+def _show_gate(console: Console, gate: Mapping[str, Any]) -> None:
+    for name, row in gate["candidates"].items():
+        console.print(f"gate: {escape(name)}: {escape(row['reason'])}")
+    if gate["adopt"] is None:
+        console.print("[bold]no policy is adopted[/bold]")
+    elif gate["adopted"]:
+        console.print(f"[bold]{escape(gate['adopt'])} is adopted: the next server decides by it[/bold]")
+    else:
+        console.print(f"[bold]{escape(gate['adopt'])} would be adopted; --yes adopts it[/bold]")
 
 
 def _estimates(evaluation: Evaluation, title: str, *, short: bool = False) -> Table:

@@ -26,6 +26,17 @@ def asked_for(
     return found
 
 
+def label(value: str | Mapping[str, Any]) -> str:
+    """What a candidate is called: its policy, and the settings that it was given.
+
+    >>> label("exp4"), label({"name": "exp3", "learning_rate": 0.1, "share": 0})
+    ('exp4', 'exp3 learning_rate=0.1 share=0')
+    """
+    if isinstance(value, str):
+        return value
+    return " ".join([str(value.get("name")), *(f"{key}={value[key]}" for key in value if key != "name")])
+
+
 def _pair(text: str) -> tuple[str, Any]:
     """`learning_rate=0.1`: a number or true or false where it is one, else text; a model is always called by text."""
     key, equals, value = text.partition("=")

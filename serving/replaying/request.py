@@ -9,7 +9,10 @@ from msgspec import Struct
 
 
 class Request(Struct, frozen=True, kw_only=True):
-    """The command line: a log in a file with candidates from files, or an application with policies."""
+    """The command line: a log in a file with candidates from files, or an application with policies.
+
+    `promote` puts these to the gate: one that beats the policy in force by `margin` is adopted, if `yes`.
+    """
 
     config: Path
     app: str | None = None
@@ -25,3 +28,6 @@ class Request(Struct, frozen=True, kw_only=True):
     by: str | None = None
     report: Path | None = None
     as_json: bool = False
+    promote: bool = False
+    margin: float = 0.0
+    yes: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
 
@@ -48,7 +49,8 @@ class Results(Struct, frozen=True, kw_only=True):
     """An evaluation, and one for each segment where the log was cut by a column.
 
     After exact replay: `outcomes` by candidate, the mean reward of each of the `models`, and `partial`, the estimates
-    for candidates of whose choices the log does not tell all.
+    for candidates of whose choices the log does not tell all. `gate` is what `serving.replaying.gate.describe` says,
+    and whether a policy was `adopted`.
     """
 
     settings: Settings
@@ -58,6 +60,7 @@ class Results(Struct, frozen=True, kw_only=True):
     outcomes: dict[str, Outcome] = {}
     models: dict[str, float] = {}
     verdict: str = ""
+    gate: dict[str, Any] | None = None
 
 
 def verdict(evaluation: Evaluation, confidence: float) -> str:
@@ -78,6 +81,8 @@ def as_builtins(results: Results) -> dict[str, Any]:
         found["segments"] = {name: _evaluation(each) for name, each in results.segments.items()}
     if results.partial is not None:
         found["partial"] = _evaluation(results.partial)
+    if results.gate is not None:
+        found["gate"] = results.gate
     if results.outcomes:
         found["outcomes"] = to_builtins(results.outcomes)
         found["models"] = results.models
@@ -86,15 +91,16 @@ def as_builtins(results: Results) -> dict[str, Any]:
 
 def _evaluation(evaluation: Evaluation) -> dict[str, Any]:
     return {
-        "rows": [_row(row) for row in evaluation],
-        "logged": _row(evaluation.logged),
+        "rows": [as_row(row) for row in evaluation],
+        "logged": as_row(evaluation.logged),
         "differences": [_difference(difference) for difference in evaluation.differences],
         "winner": evaluation.winner,
         "calibration_p_value": None if evaluation.survey is None else evaluation.survey.calibration(),
     }
 
 
-def _row(row: Estimate) -> dict[str, Any]:
+def as_row(row: Estimate) -> dict[str, Any]:
+    """For JSON."""
     return {field: _finite(getattr(row, field)) for field in row.__struct_fields__}
 
 
@@ -105,3 +111,8 @@ def _difference(difference: Difference) -> dict[str, Any]:
 def _finite(value: Any) -> Any:
     """JSON has no NaN."""
     return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def iso(at: float | None) -> str | None:
+    """A time in seconds since the epoch, for people."""
+    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")

@@ -2,87 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from hashlib import blake2b
 from importlib.metadata import version
+from math import inf
 from typing import Any
 
-from feedback_store.contract import Log
+from feedback_store.contract import Log, Pending
 from feedback_store.opening import open_log
+from feedback_store.ownership import held_alone
 from selector.decisions import Decision
 from selector.policy import Policy
-from selector.replay import Evaluation, InvalidCandidate, InvalidLog, evaluate
-from selector.replay.exact import Course, Setting, replay
+from selector.replay import InvalidCandidate, InvalidLog
+from selector.replay.exact import Course
 from selector.replay.judgement import LOGGED
-from selector.replay.partial import single_choices
-from selector.replay.rehearsal import Judged
 from serving.config import ApplicationConfig, Config
+from serving.promotion import adoption, check_adoptable, in_force
+from serving.replaying.gate import Finding, describe, find, in_force_since
 from serving.replaying.policies import asked_for
 from serving.replaying.request import Request
-from serving.replaying.results import Outcome, Results, Settings, verdict
+from serving.replaying.results import Outcome, Results, Settings, iso, verdict
 from serving.replaying.tables import Advance
+from serving.replaying.trial import Trial, follow, trial_of
+from serving.service import spool_folder
 from serving.settings import check_choice
 
 
 def results(request: Request, config: Config, advance: Advance) -> Results:
-    """Evaluate on the store that `config` names. Raises WindjammerError."""
+    """Evaluate on the store that `config` names; with `promote`, put the candidates to the gate.
+
+    To adopt one the store is held alone, so no server may run on it: that has a route for it. Raises WindjammerError.
+    """
     assert request.app is not None
     check_choice("application", request.app, config.applications, "--app")
-    application = config.applications[request.app]
-    candidates = _candidates(request, config, application)
+    configured = config.applications[request.app]
+    candidates = _candidates(request, config, configured)
     if config.store.url == "memory://":
         raise InvalidLog("the configuration keeps its log in memory://, of which nothing is left to replay")
-    log = open_log(config.store.url)
-    try:
-        return _results(request, application, candidates, _costs(config), log, advance)
-    finally:
-        log.close()
+    with ExitStack() as held:
+        if request.promote and request.yes:
+            check_adoptable(configured, candidates.values())
+            held.enter_context(held_alone(spool_folder(config)))
+        log = open_log(config.store.url)
+        held.callback(log.close)
+        costs = {key: model.cost for key, model in config.models.items()}
+        trial = trial_of(
+            in_force(configured, log),
+            costs,
+            candidates,
+            estimators=tuple(request.estimators),
+            confidence=request.confidence,
+            seed=request.seed,
+        )
+        return _results(request, configured, trial, advance, log)
 
 
-def _results(
-    request: Request,
-    application: ApplicationConfig,
-    candidates: Mapping[str, Policy[Any]],
-    costs: Mapping[str, float],
-    log: Log,
-    advance: Advance,
-) -> Results:
-    setting = Setting(fold=application.fold, default=application.default_output, costs=costs)
-    entries = _watched(log, application.name, advance)
-    course = replay(
-        _judged(log, application.name),
-        entries,
-        candidates,
-        setting,
-        confidence=request.confidence,
-        seed=request.seed,
-        segment=_segment(request.by),
-    )
-    partial = _partial(request, application, candidates, log) if _unknown(course) else None
-    settings = _settings(request, application, candidates, course)
-    whole = course.evaluation
+def _results(request: Request, configured: ApplicationConfig, trial: Trial, advance: Advance, log: Log) -> Results:
+    since = in_force_since(log, trial.application) if request.promote else -inf
+    followed = follow(trial, log, since=since, segment=_segment(request.by), advance=advance)
+    course, partial = followed.course, followed.partial
+    gate = None
+    if request.promote:
+        finding = find(trial, followed, request.margin, log)
+        gate = describe(finding) | {"adopted": request.yes and _adopted(configured, trial, finding, log)}
     return Results(
-        settings=settings,
-        whole=whole,
+        settings=_settings(trial, course),
+        whole=course.evaluation,
         partial=partial,
         outcomes=_outcomes(course),
         models=course.models,
-        verdict=verdict(partial or whole, request.confidence),
+        verdict=verdict(partial or course.evaluation, request.confidence),
+        gate=gate,
     )
 
 
-def _settings(
-    request: Request, application: ApplicationConfig, candidates: Mapping[str, Policy[Any]], course: Course
-) -> Settings:
+def _adopted(configured: ApplicationConfig, trial: Trial, finding: Finding, log: Log) -> bool:
+    """Whether a policy was adopted: the next server starts with it."""
+    if finding.ruling.adopt is None:
+        return False
+    change = adoption(configured, trial.candidates[finding.ruling.adopt], finding.evidence)
+    log.commit([], [Pending(trial.application, None, time.time(), change)])
+    return True
+
+
+def _settings(trial: Trial, course: Course) -> Settings:
     return Settings(
-        log=f"application {application.name}",
+        log=f"application {trial.application}",
         decisions=course.decisions,
-        first=_iso(course.first),
-        last=_iso(course.last),
-        candidates={name: policy.settings for name, policy in candidates.items()},
-        confidence=request.confidence,
-        seed=request.seed,
+        first=iso(course.first),
+        last=iso(course.last),
+        candidates={name: policy.settings for name, policy in trial.candidates.items()},
+        confidence=trial.confidence,
+        seed=trial.seed,
         version=version("windjammer"),
     )
 
@@ -96,21 +109,6 @@ def _candidates(request: Request, config: Config, application: ApplicationConfig
     return found
 
 
-def _costs(config: Config) -> dict[str, float]:
-    return {key: model.cost for key, model in config.models.items()}
-
-
-def _judged(log: Log, application: str) -> Iterator[Judged]:
-    return (Judged(decision, feedback) for decision, feedback in log.judged(application))
-
-
-def _watched(log: Log, application: str, advance: Advance) -> Iterator[Any]:
-    head = max(1, log.head())
-    for entry in log.entries(application):
-        yield entry
-        advance(entry.position / head)
-
-
 def _segment(by: str | None) -> Callable[[Decision], str] | None:
     """By `user`, by `day`, or by a feature of the query."""
     if by is None:
@@ -118,22 +116,8 @@ def _segment(by: str | None) -> Callable[[Decision], str] | None:
     if by == "user":
         return lambda decision: decision.query.user or "(nobody)"
     if by == "day":
-        return lambda decision: (_iso(decision.at) or "")[:10]
+        return lambda decision: (iso(decision.at) or "")[:10]
     return lambda decision: str(decision.query.features.get(by, "(none)"))
-
-
-def _unknown(course: Course) -> bool:
-    return any(account.unknown for account in course.accounts.values())
-
-
-def _partial(
-    request: Request, application: ApplicationConfig, candidates: Mapping[str, Policy[Any]], log: Log
-) -> Evaluation | None:
-    """Estimates from single choices, of those candidates that make such; None if the log has others."""
-    table = single_choices(_judged(log, application.name), application.loss)
-    if table is None:
-        return None
-    return evaluate(table, candidates, request.estimators or None, request.confidence, request.seed)
 
 
 def _outcomes(course: Course) -> dict[str, Outcome]:
@@ -154,7 +138,3 @@ def _outcomes(course: Course) -> dict[str, Outcome]:
             segments={segment: total / count for segment, (count, total) in account.segments.items()},
         )
     return {LOGGED: found.pop(LOGGED), **found}
-
-
-def _iso(at: float | None) -> str | None:
-    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")

@@ -97,7 +97,7 @@ class Audit:
     def _compare(self, log: Log, user: str | None, whole: Learner) -> Iterator[str]:
         self.checks += 1
         learner = self._newborn(user)
-        restore(log, self.name, user, fold_key(self.config), learner)
+        restore(log, self.name, user, fold_key(self.config.fold), learner)
         if (learner.position, learner.encode()) != (whole.position, whole.encode()):
             who = "everyone" if user is None else user
             yield f"{self.name}: the recovered state of {who} is not the fold of the whole log"

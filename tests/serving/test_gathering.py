@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from selector.decisions import Prediction, Query, Selection
+from selector.policies import Exp4
 from serving.errors import ModelFailed
 from serving.gathering import Gathering
 from serving.values import Input
@@ -49,7 +50,7 @@ class Scripted:
 
 def gathering_of(course: Scripted) -> Gathering:
     asked = Input("FP32", (1,), bytes(4))
-    return Gathering(course, None, Query(1, ("a", "b", "c")), asked, 0.0, 0.02, lambda _: None)
+    return Gathering(course, Exp4(), None, Query(1, ("a", "b", "c")), asked, 0.0, 0.02, lambda _: None)
 
 
 def test_it_ends_the_moment_all_of_a_round_are_in() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from hashlib import blake2b
 from pathlib import Path
 from random import Random
@@ -14,13 +15,16 @@ from typer.testing import CliRunner, Result
 
 from feedback_store.contract import Pending, Row
 from feedback_store.opening import open_log
-from selector import Exp3, Exp4
+from feedback_store.ownership import held_alone
+from selector import Exp3, Exp4, Static
 from selector.decisions import Decision, Feedback, ModelsChanged, Query, encode
 from selector.fold import Fold
 from selector.losses import ZeroOne
 from selector.policy import Policy
 from selector.population import Population
 from serving.cli import app
+from serving.config import load
+from serving.promotion import in_force
 from tests.benchmarks.model_failure import decide
 from tests.selector.worlds import MODELS, truth_and_predictions
 
@@ -41,13 +45,16 @@ artifact = "models:Svm"
 [applications.digits]
 models = ["cnn", "forest", "svm"]
 input = { datatype = "JSON" }
-policy = "POLICY"
+policy = POLICY
 """
 
 
-def a_store(folder: Path, policy: Policy[Any], n: int = 150) -> Population:
-    """A configuration, and the log that a server of it would have left; what that server knew."""
-    (folder / "windjammer.toml").write_text(CONFIG.replace("POLICY", policy.name))
+def a_store(folder: Path, policy: Policy[Any], n: int = 150, *, shadows: bool = False) -> Population:
+    """A configuration, and the log that a server of it would have left; what that server knew.
+
+    With `shadows` the log has what all models said.
+    """
+    (folder / "windjammer.toml").write_text(CONFIG.replace("POLICY", _toml(policy)))
     log = open_log(f"sqlite:///{folder}/windjammer.db")
     learner, rng, world = Fold(policy=policy, loss=ZeroOne()).everyone(), Random(1), Random("world")
     log.commit([], [Pending("digits", None, 1.0, ModelsChanged(MODELS))])
@@ -56,11 +63,15 @@ def a_store(folder: Path, policy: Policy[Any], n: int = 150) -> Population:
         label, outputs = truth_and_predictions(world)
         decision: Decision = decide(policy, learner.state, Query(i, MODELS, features={"side": i % 2}), outputs, rng)
         decision = changed(decision, application="digits", at=float(i))
-        event = Pending("digits", None, i + 0.5, Feedback((i,), label=label))
+        event = Pending("digits", None, i + 0.5, Feedback((i,), label=label, joined=outputs if shadows else {}))
         log.commit([Row(i, "digits", None, None, encode(decision))], [event])
         learner.fold_all(log.entries("digits", learner.position))
     log.close()
     return learner
+
+
+def _toml(policy: Policy[Any]) -> str:
+    return f'{{ name = "static", model = "{policy.model}:1" }}' if isinstance(policy, Static) else f'"{policy.name}"'
 
 
 def replay(folder: Path, *arguments: str) -> Result:
@@ -105,6 +116,62 @@ def test_tables_and_the_page_tell_it_to_people(tmp_path: Path) -> None:
     assert "Mean reward so far" in (tmp_path / "out.html").read_text()
 
 
+class TestTheGate:
+    def test_says_what_it_would_do_and_does_it_when_told_to(self, tmp_path: Path) -> None:
+        a_store(tmp_path, Static(model="forest"), shadows=True)
+        settings = ("--policy", "static", "--set", "model=cnn", "--promote", "--margin", "0.02")
+        dry = told(tmp_path, *settings)["gate"]
+        assert (dry["adopt"], dry["adopted"], in_use(tmp_path)) == ("static", False, "forest:1")
+        done = told(tmp_path, *settings, "--yes")["gate"]
+        assert (done["adopt"], done["adopted"], in_use(tmp_path)) == ("static", True, "cnn")
+        with closing(open_log(f"sqlite:///{tmp_path}/windjammer.db")) as log:
+            entry = log.announcement("digits")
+        assert entry is not None
+        assert isinstance(entry.event, PolicyChanged)
+        assert json.loads(entry.event.evidence).items() <= done.items()
+
+    def test_judges_only_what_the_policy_in_force_has_decided(self, tmp_path: Path) -> None:
+        a_store(tmp_path, Static(model="forest"), shadows=True)
+        settings = ("--policy", "static", "--set", "model=cnn", "--promote")
+        assert told(tmp_path, *settings, "--yes")["gate"]["decisions"] == 150
+        again = replay(tmp_path, *settings)
+        assert again.exit_code == 2
+        assert "no decision with feedback" in again.stderr
+
+    def test_adopts_nothing_without_need(self, tmp_path: Path) -> None:
+        a_store(tmp_path, Static(model="cnn"), shadows=True)
+        result = replay(tmp_path, "--policy", "static", "--set", "model=forest", "--promote", "--yes")
+        assert "does not beat the current" in result.stdout
+        assert "no policy is adopted" in result.stdout
+        assert in_use(tmp_path) == "cnn:1"
+
+    def test_leaves_a_running_server_alone(self, tmp_path: Path) -> None:
+        a_store(tmp_path, Static(model="forest"), shadows=True)
+        with held_alone(tmp_path / "windjammer.db-spool"):
+            result = replay(tmp_path, "--policy", "exp4", "--promote", "--yes")
+        assert result.exit_code == 2
+        assert "a server runs on this log: POST /admin/applications/{app}/evaluate" in result.stderr
+
+    def test_an_adopted_policy_gives_way_to_another_configuration(self, tmp_path: Path) -> None:
+        a_store(tmp_path, Static(model="forest"), shadows=True)
+        told(tmp_path, "--policy", "static", "--set", "model=cnn", "--promote", "--yes")
+        configuration = tmp_path / "windjammer.toml"
+        text = configuration.read_text()
+        configuration.write_text(text.replace("forest:1", "svm"))
+        assert in_use(tmp_path) == "svm"
+        configuration.write_text(f"{text}adoption = false\n")
+        assert in_use(tmp_path) == "forest:1"
+
+
+def in_use(folder: Path) -> str:
+    """The model that the policy in force asks."""
+    configured = load(folder / "windjammer.toml").applications["digits"]
+    with closing(open_log(f"sqlite:///{folder}/windjammer.db")) as log:
+        policy = in_force(configured, log).policy
+    assert isinstance(policy, Static)
+    return policy.model
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -115,10 +182,11 @@ def test_tables_and_the_page_tell_it_to_people(tmp_path: Path) -> None:
         ([], "expected --policy NAME, or --compare NAME"),
         (["--app", "faces", "--policy", "exp3"], "--app: unknown application 'faces'"),
         (["--policy", "exp3"], "the log has no decision with feedback"),
+        (["--policy", "exp3", "--yes"], "--yes goes with --promote"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(tmp_path: Path, arguments: list[str], said: str) -> None:
-    (tmp_path / "windjammer.toml").write_text(CONFIG.replace("POLICY", "exp3"))
+    (tmp_path / "windjammer.toml").write_text(CONFIG.replace("POLICY", '"exp3"'))
     result = replay(tmp_path, *arguments)
     assert result.exit_code == 2
     assert said in result.stderr
