@@ -15,7 +15,7 @@ from rich.table import Table
 
 from feedback_store.contract import Pending, Row
 from feedback_store.memory import MemoryLog
-from selector import Ensemble, Exp3, Exp4, Thompson
+from selector import Cascade, Ensemble, Exp3, Exp4, Thompson
 from selector.decisions import Decision, Feedback, ModelsChanged, Query, encode
 from selector.fold import Fold
 from selector.losses import ZeroOne
@@ -25,7 +25,7 @@ from selector.replay.rehearsal import Judged, Rehearsal, course
 from tests.benchmarks.model_failure import decide
 from tests.benchmarks.outputs import Item, load, shuffled
 
-POLICIES: tuple[Policy[Any], ...] = (Exp3(), Exp4(), Thompson(), Ensemble())
+POLICIES: tuple[Policy[Any], ...] = (Exp3(), Exp4(), Thompson(), Ensemble(), Cascade())
 SEED = 1
 
 

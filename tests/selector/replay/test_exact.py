@@ -11,7 +11,7 @@ from msgspec.structs import replace as changed
 
 from feedback_store.contract import Pending, Row
 from feedback_store.memory import MemoryLog
-from selector import Ensemble, Exp3, Exp4, LinUCB, MajorityVote, Static, Thompson
+from selector import Cascade, Ensemble, Exp3, Exp4, LinUCB, MajorityVote, Static, Thompson
 from selector.certainty import Certainty
 from selector.confidence import Threshold
 from selector.decisions import Decision, Feedback, ModelsChanged, PolicyChanged, Prediction, Query, Selection, encode
@@ -27,6 +27,7 @@ from selector.replay.rehearsal import Judged, Rehearsal, course
 from tests.benchmarks.model_failure import decide
 from tests.selector.worlds import MODELS, truth_and_predictions
 
+CASCADE = Cascade(costs={"cnn:1": 4.0, "forest:1": 1.0, "svm:1": 0.2})
 SETTING = Setting(fold=Fold(policy=Exp4(), loss=ZeroOne()))
 
 
@@ -87,12 +88,14 @@ def rehearsed(policy: Policy[Any], recorder: Recorder, seed: int = 1) -> tuple[l
 
 @pytest.mark.parametrize("delay", [1, 7])
 @pytest.mark.parametrize(
-    "policy", [Exp3(), Exp4(), Thompson(), Ensemble(), LinUCB(), MajorityVote()], ids=lambda p: p.name
+    "policy",
+    [Exp3(), Exp4(), Thompson(), Ensemble(), LinUCB(), MajorityVote(), CASCADE],
+    ids=lambda p: p.name,
 )
 def test_a_policy_decides_as_it_did_when_it_ran(policy: Policy[Any], delay: int) -> None:
     """On the log of another policy, which asked all models; its feedback comes late, in between other decisions."""
-    ran = Recorder(policy, 150, delay=delay)
-    made, rehearsal = rehearsed(policy, Recorder(Exp4(), 150, delay=delay))
+    ran = Recorder(policy, 200, delay=delay)
+    made, rehearsal = rehearsed(policy, Recorder(Exp4(), 200, delay=delay))
     assert made == ran.record
     assert rehearsal.missing == 0
     assert policy.encode(rehearsal.population.state) == policy.encode(ran.learner.state)
@@ -104,7 +107,7 @@ def test_users_meet_their_own_states() -> None:
     assert [d.selections for d in made] == [d.selections for d in ran.record]
 
 
-@pytest.mark.parametrize("policy", [Exp3(), Exp4(), Ensemble()], ids=lambda p: p.name)
+@pytest.mark.parametrize("policy", [Exp3(), Exp4(), Ensemble(), CASCADE], ids=lambda p: p.name)
 def test_the_logged_choices_lead_to_the_very_state_of_the_server(policy: Policy[Any]) -> None:
     recorder = Recorder(policy, 100, delay=3, users=4)
     candidates: dict[str, Policy[Any]] = {"static": Static(model="cnn")}

@@ -17,7 +17,7 @@ from feedback_store.contract import Pending, Row
 from feedback_store.opening import open_log
 from feedback_store.ownership import held_alone
 from selector import Exp3, Exp4, Static
-from selector.decisions import Decision, Feedback, ModelsChanged, Query, encode
+from selector.decisions import Decision, Feedback, ModelsChanged, PolicyChanged, Query, encode
 from selector.fold import Fold
 from selector.losses import ZeroOne
 from selector.policy import Policy
