@@ -56,6 +56,7 @@ Server = Annotated[str, typer.Option(metavar="URL", help="Where the server is.")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 ROLES = "Which column is what: action, reward, probability; also user, time, and context, several times."
+GRID = "Settings of the policy to be tried, each with each of other grids."
 CANDIDATES = "Its probabilities: in a column prob, or in one an action; all other columns are joined to the log's."
 
 DEFAULT_FILE = Path("windjammer.toml")
@@ -140,6 +141,7 @@ def replay(
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of the policy.")
     ] = None,
+    grid: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE,VALUE,...", help=GRID)] = None,
     compare: Annotated[list[str] | None, typer.Option(metavar="POLICY", help="Another one; several may be.")] = None,
     log: Annotated[Path | None, typer.Option(metavar="FILE", help="Or a log: .csv, .csv.gz, .parquet.")] = None,
     columns: Annotated[str | None, typer.Option("--map", metavar="ROLE=COLUMN,...", help=ROLES)] = None,
@@ -163,6 +165,7 @@ def replay(
         app=application,
         policy=policy,
         settings=settings or (),
+        grid=grid or (),
         compare=compare or (),
         log=log,
         map=columns,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import PurePath
 from typing import Any
@@ -13,9 +13,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from selector.replay import Estimate, Evaluation
+from selector.replay import Difference, Estimate, Evaluation
 from serving.replaying.results import Results
 from serving.replaying.tables import Advance
+
+_MANY = 4  # candidates from which only the default estimator of each is shown, and only the leader's differences
 
 
 @contextmanager
@@ -36,13 +38,14 @@ def show(results: Results) -> None:
     """Print tables, warnings once each, and the verdict."""
     console = Console()
     settings = results.settings
-    console.print(_estimates(results.whole, f"{PurePath(settings.log).name}: {settings.decisions:,} decisions"))
+    title, many = f"{PurePath(settings.log).name}: {settings.decisions:,} decisions", len(results.whole.best) > _MANY
+    console.print(_estimates(results.whole, title, short=many))
     for name, evaluation in results.segments.items():
         console.print(_estimates(evaluation, f"{name}: {evaluation.logged.decisions:,} decisions", short=True))
     if results.outcomes:
         console.print(_outcomes(results))
     if results.partial is not None:
-        console.print(_estimates(results.partial, "estimates from single choices"))
+        console.print(_estimates(results.partial, "estimates from single choices", short=many))
     if len(results.whole.differences) > 1:
         console.print(_differences(results.whole, settings.confidence))
     for warning, rows in (_warnings(results.whole) | _warnings(results.partial)).items():
@@ -99,7 +102,11 @@ def _outcomes(results: Results) -> Table:
 def _differences(evaluation: Evaluation, confidence: float) -> Table:
     title = f"differences, all with {confidence:.0%} confidence at once"
     table = Table("better", "worse", "by", "low", "high", title=title, box=SIMPLE_HEAD, collapse_padding=True)
-    for d in evaluation.differences:
+    shown: Sequence[Difference] = evaluation.differences
+    if len(evaluation.best) > _MANY:  # those of the one that leads
+        leader = next(iter(shown)).better
+        shown = [d for d in shown if leader in (d.better, d.worse)]
+    for d in shown:
         style = None if d.low > 0 else "dim"
         table.add_row(escape(d.better), escape(d.worse), f"{d.value:.6f}", f"{d.low:.6f}", f"{d.high:.6f}", style=style)
     return table

@@ -1,8 +1,10 @@
-"""The policies that a replay is asked for: `--policy NAME --set KEY=VALUE --compare NAME`."""
+"""The policies that a replay is asked for: `--policy NAME --set KEY=VALUE --grid KEY=VALUE,VALUE --compare NAME`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import product
 from typing import Any
 
 from msgspec import json
@@ -19,11 +21,27 @@ def asked_for(
     """Policies by name; `models` and `costs` as `read_policy` takes them. Raises ConfigError or InvalidCandidate."""
     found: dict[str, Policy[Any]] = {}
     if request.policy is not None:
-        value = {"name": request.policy, **dict(map(_pair, request.settings))}
-        found[request.policy] = read_policy(value, task, models, costs, "--policy")
+        settings = {"name": request.policy, **dict(map(_pair, request.settings))}
+        for point in _points(request.grid):
+            found[label({"name": request.policy, **point})] = read_policy(
+                settings | point, task, models, costs, "--policy"
+            )
+    elif request.grid:
+        raise InvalidCandidate("--grid goes with --policy")
     for name in request.compare:
         found[name] = read_policy(name, task, models, costs, "--compare")
     return found
+
+
+def _points(grid: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Every combination of the values that `KEY=VALUE,VALUE,...` give; of none, one without settings."""
+    axes = []
+    for text in grid:
+        key, equals, values = text.partition("=")
+        if not equals or not values:
+            raise InvalidCandidate(f"--grid: expected KEY=VALUE,VALUE,..., found {text!r}")
+        axes.append([_pair(f"{key}={value}") for value in values.split(",")])
+    return map(dict, product(*axes))
 
 
 def label(value: str | Mapping[str, Any]) -> str:
@@ -44,7 +62,8 @@ def _pair(text: str) -> tuple[str, Any]:
         raise InvalidCandidate(f"--set: expected KEY=VALUE, found {text!r}")
     if key == "model":
         return key, value
-    try:
+    with suppress(ValueError):
         return key, json.decode(value)
-    except ValueError:
-        return key, value
+    with suppress(ValueError):
+        return key, float(value)  # .1, which is no JSON
+    return key, value

@@ -18,6 +18,7 @@ class Request(Struct, frozen=True, kw_only=True):
     app: str | None = None
     policy: str | None = None
     settings: Sequence[str] = ()
+    grid: Sequence[str] = ()
     compare: Sequence[str] = ()
     log: Path | None = None
     map: str | None = None

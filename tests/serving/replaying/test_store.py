@@ -116,6 +116,19 @@ def test_tables_and_the_page_tell_it_to_people(tmp_path: Path) -> None:
     assert "Mean reward so far" in (tmp_path / "out.html").read_text()
 
 
+def test_a_grid_of_settings_is_tried_in_one_pass_and_named_by_them(tmp_path: Path) -> None:
+    a_store(tmp_path, Exp4())
+    grid = ("--grid", "learning_rate=.1,.5", "--grid", "share=0,0.01,0.1", "--compare", "exp4")
+    found = told(tmp_path, "--policy", "exp3", *grid)
+    names = [f"exp3 learning_rate={rate} share={share}" for rate in (0.1, 0.5) for share in (0, 0.01, 0.1)]
+    assert [row["candidate"] for row in found["rows"]] == [*names, "exp4"]
+    last = json.loads(found["settings"]["candidates"][names[-1]])
+    assert (last["learning_rate"], last["share"]) == (0.5, 0.1)
+    assert len(found["differences"]) == 8 * 7 / 2, "all pairs, the logged policy's too, hold at once"
+    shown = replay(tmp_path, "--policy", "exp3", *grid).stdout
+    assert names[0] in shown.replace("\n", " ")
+
+
 class TestTheGate:
     def test_says_what_it_would_do_and_does_it_when_told_to(self, tmp_path: Path) -> None:
         a_store(tmp_path, Static(model="forest"), shadows=True)
@@ -182,6 +195,9 @@ def in_use(folder: Path) -> str:
         ([], "expected --policy NAME, or --compare NAME"),
         (["--app", "faces", "--policy", "exp3"], "--app: unknown application 'faces'"),
         (["--policy", "exp3"], "the log has no decision with feedback"),
+        (["--policy", "exp3", "--grid", "learning_rate"], "--grid: expected KEY=VALUE,VALUE,..."),
+        (["--policy", "exp3", "--grid", "rate=1,2"], "unknown key 'rate'"),
+        (["--compare", "exp3", "--grid", "share=0,1"], "--grid goes with --policy"),
         (["--policy", "exp3", "--yes"], "--yes goes with --promote"),
     ],
 )
