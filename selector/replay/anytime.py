@@ -1,114 +1,126 @@
-"""Intervals that hold at every moment at once, for any number of decisions and any adaptive log."""
+"""Intervals that hold at every moment at once, for any number of decisions and any adaptive log: by betting."""
 
 from __future__ import annotations
 
-from math import isfinite, log
+from math import isfinite, log, sqrt
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
-from scipy.special import gammainc, gammaln
 
 from selector.replay.logged import Floats
 
 UNTRUSTED = "too few or too uneven decisions for the bootstrap: the interval is the one that holds at any time"
 _SEEN = 0.75  # the mean weight from which the largest weight is believed to have been seen
+_LARGEST = 4.0  # bet: more pays only for means that a few values exclude
+_HALVINGS = 32  # of the range in which a bound is sought
+_FACTORS = 8  # of a product before its logarithm is taken
 
 
-class RunningMean:
-    """What bounds the running average of the conditional means of non-negative x_1, x_2, ...
+class Bets(Struct, frozen=True):
+    """Sizes [J] of bets, with the logarithms [J] of the shares of the capital that are bet so."""
 
-    The mean so far, at most 1, predicts the next; V = sum (x - prediction)^2.
+    sizes: Floats
+    shares: Floats
+
+
+def bets(planned: int, most: float = _LARGEST, sign: float = 1.0) -> Bets:
+    """Halved from `most` on, most of the capital on what pays best after about `planned` values of deviation 1.
+
+    That is sqrt(2 log(1 / alpha) / planned) against a mean that is off by the interval's width; alpha is taken for .02.
     """
+    best = min(sqrt(8.0 / planned), most / 2.0)
+    halvings = np.arange(max(4, int(np.log2(most / best)) + 5))
+    sizes = most * 0.5 ** halvings.astype(np.float64)
+    shares: Floats = np.exp(-((np.log2(sizes / best) / 3.0) ** 2))
+    return Bets(sign * sizes, np.log(shares / shares.sum()))
 
-    def __init__(self) -> None:
+
+class Capital:
+    """What becomes of bets on non-negative x_1, x_2, ...: for each size L the sum of log(1 + L x)."""
+
+    def __init__(self, placed: Bets) -> None:
+        self.bets = placed
         self.count = 0
         self.total = 0.0
-        self.variation = 0.0
+        self.logs = np.zeros(len(placed.sizes))
 
     def add(self, x: Floats) -> None:
         """Take in the next values [n]."""
-        before = self.total + np.concatenate([[0.0], np.cumsum(x)[:-1]])
-        seen = self.count + np.arange(len(x))
-        guess = np.minimum(1.0, (before + 0.5) / (seen + 1.0))
+        padded = np.zeros(-(-len(x) // _FACTORS) * _FACTORS)
+        padded[: len(x)] = x
+        factors = padded.reshape(_FACTORS, -1)
+        for j, size in enumerate(self.bets.sizes.tolist()):
+            self.logs[j] += float(np.log(np.multiply.reduce(1.0 + size * factors)).sum())
         self.count += len(x)
         self.total += float(x.sum())
-        self.variation += float(np.sum((x - guess) ** 2))
 
-    def moment(self) -> tuple[float, float, float]:
-        """Count, sum and V."""
-        return float(self.count), self.total, self.variation
+    def bound(self, alpha: float, limit: float) -> float:
+        """With probability 1 - alpha the average of the conditional means is, at every moment, not beyond this.
+
+        Bets above 0 give a bound below, in [`limit`, mean so far]; bets below 0 one above, in [mean so far, `limit`].
+        """
+        if self.count == 0 or self._log_capital(limit) < log(1.0 / alpha):
+            return limit
+        outside, inside = limit, self.total / self.count
+        for _ in range(_HALVINGS):
+            middle = (outside + inside) / 2.0
+            if self._log_capital(middle) < log(1.0 / alpha):
+                inside = middle
+            else:
+                outside = middle
+        return outside
+
+    def _log_capital(self, mean: float) -> float:
+        """What 1 would have become, had each bet been fair at this mean."""
+        logs = self.bets.shares + self.logs - self.count * np.log1p(self.bets.sizes * mean)
+        top = float(logs.max())
+        return top + log(float(np.exp(logs - top).sum()))
 
 
-def lower(moments: Floats, alpha: float, planned: int) -> Floats:
-    """[m] bounds at some moments [m, 3]: with probability 1 - alpha at most the average, at every moment.
+class ConfidenceSequence:
+    """Low and high around the running mean reward, from weights w and rewards r in [0, 1], at every moment.
 
-    Narrowest after about `planned` values.
+    For sizes L that are fixed, prod (1 + L x_i) / (1 + L mu_i) is a martingale whatever the conditional means mu_i are,
+    and prod (1 + L mu_i) <= (1 + L m)^n for their average m; so by Ville's inequality n values with which bets that
+    were fair at m would have made 1 / alpha of 1 exclude m, however the world drifts and the log adapts. Below from
+    w r; above from w (1 - r), whose mean is 1 - m, and from w r by bets against it, which must know the largest weight;
+    these share what error is allowed above.
+
+    Waudby-Smith, Ramdas: Estimating means of bounded random variables by betting (JRSS B 2023); Waudby-Smith et al.:
+    Anytime-valid off-policy inference for contextual bandits (2022). The capital is spread over fixed sizes, as in
+    Cover's universal portfolio, because sizes that follow the data are fair for a constant mean alone.
     """
-    count, total, variation = moments.T
-    bounds: Floats = np.maximum(0.0, (total - boundary(variation, alpha, planned / 4)) / np.maximum(count, 1.0))
-    return bounds
 
+    def __init__(self, planned: int, largest: float) -> None:
+        self._largest = max(1.0, largest)
+        self._gains, self._shortfalls = Capital(bets(planned)), Capital(bets(planned))
+        self._against = Capital(bets(planned, most=0.95 / self._largest, sign=-1.0))
+        self._weight = 0.0
 
-def upper(moments: Floats, alpha: float, planned: int, largest: float) -> Floats:
-    """[m] bounds above: with probability 1 - alpha at least the average, at every moment, if no x is over `largest`."""
-    count, total, variation = moments.T
-    c = max(1.0, largest)
-    reach = c * boundary(variation / c**2, alpha, planned / 4 / c**2)
-    bounds: Floats = np.minimum(largest, (total + reach) / np.maximum(count, 1.0))
-    return bounds
+    def add(self, weights: Floats, rewards: Floats) -> None:
+        """Take in the next decisions [n]."""
+        gains = weights * rewards
+        self._gains.add(gains)
+        self._against.add(gains)
+        self._shortfalls.add(weights - gains)
+        self._weight += float(weights.sum())
 
-
-def boundary(variation: Floats, alpha: float, tuned_for: float) -> Floats:
-    """The uniform boundary u(V) of a sum for each V [m], by a gamma-exponential mixture (c = 1).
-
-    Howard, Ramdas, McAuliffe, Sekhon: Time-uniform, nonparametric, nonasymptotic confidence sequences (Annals of
-    Statistics 2021), proposition 9 and theorem 4. For weighted rewards as there is no upper bound, only the lower side
-    is used, and that of w (1 - r) for the upper: Waudby-Smith et al.: Anytime-valid off-policy inference (2022).
-    """
-    rho = max(0.1, tuned_for) / (2 * log(1 / alpha) + log(1 + 2 * log(1 / alpha)))
-    low, high = np.zeros_like(variation), np.full_like(variation, 2.0)
-    while (short := _log_mixture(high, variation, rho) < log(1 / alpha)).any():
-        high = np.where(short, 2.0 * high, high)
-    for _ in range(50):
-        middle = (low + high) / 2.0
-        short = _log_mixture(middle, variation, rho) < log(1 / alpha)
-        low, high = np.where(short, middle, low), np.where(short, high, middle)
-    return high
-
-
-def _log_mixture(s: Floats, v: Floats, rho: float) -> Floats:
-    prior = rho * log(rho) - gammaln(rho) - np.log(gammainc(rho, rho))
-    shape, rate = v + rho, s + v + rho
-    posterior = gammaln(shape) + np.log(gammainc(shape, rate)) - shape * np.log(rate)
-    mixture: Floats = prior + posterior + s + v
-    return mixture
-
-
-def interval(
-    gains: Floats, shortfalls: Floats, confidence: float, planned: int, largest: float
-) -> tuple[Floats, Floats]:
-    """[m] lows and highs around a mean reward in [0, 1], from moments [m, 3] of w r and of w (1 - r), w <= `largest`.
-
-    The upper bound is the lesser of two, each with half of the error that is allowed above: from shortfalls, which
-    needs no bound on weights, and from gains, which is better where rewards are rare. The latter is not used while
-    the mean weight is far below 1: then the largest has not been seen yet.
-    """
-    alpha = (1.0 - confidence) / 2.0
-    low = np.minimum(1.0, lower(gains, alpha, planned))
-    high = 1.0 - lower(shortfalls, alpha / 2, planned)
-    seen = gains[:, 1] + shortfalls[:, 1] >= _SEEN * gains[:, 0]
-    high = np.where(seen, np.minimum(high, upper(gains, alpha / 2, planned, largest)), high)
-    return low, np.maximum(low, high)
+    def interval(self, confidence: float) -> tuple[float, float]:
+        """After what has come. Bets that need the largest weight are not used while the mean weight is far below 1."""
+        alpha = (1.0 - confidence) / 2.0
+        low = min(1.0, self._gains.bound(alpha, 0.0))
+        high = 1.0 - min(1.0, self._shortfalls.bound(alpha / 2.0, 0.0))
+        if self._weight >= _SEEN * self._gains.count:
+            high = min(high, self._against.bound(alpha / 2.0, self._largest))
+        return low, max(low, high)
 
 
 def of_rewards(rewards: Floats, confidence: float) -> tuple[float, float]:
     """Low and high around the mean of rewards [n] in [0, 1] as they were got; of none, (0, 1)."""
-    gains, shortfalls = RunningMean(), RunningMean()
-    gains.add(rewards)
-    shortfalls.add(1.0 - rewards)
-    moments = np.array([gains.moment()]), np.array([shortfalls.moment()])
-    low, high = interval(*moments, confidence, max(len(rewards), 1), 1.0)
-    return float(low[0]), float(high[0])
+    sequence = ConfidenceSequence(max(len(rewards), 1), 1.0)
+    sequence.add(np.ones(len(rewards)), rewards)
+    return sequence.interval(confidence)
 
 
 def hull(usual: tuple[float, float], always: tuple[float, float]) -> tuple[float, float]:
@@ -118,12 +130,10 @@ def hull(usual: tuple[float, float], always: tuple[float, float]) -> tuple[float
 
 def paths(weights: Floats, rewards: Floats, confidence: float, at: NDArray[np.intp]) -> tuple[Floats, Floats]:
     """Lows and highs after each number of decisions in `at`, increasing."""
-    gains, shortfalls = RunningMean(), RunningMean()
-    moments, done = [], 0
-    for count in at:
-        gains.add(weights[done:count] * rewards[done:count])
-        shortfalls.add(weights[done:count] * (1.0 - rewards[done:count]))
-        moments.append((gains.moment(), shortfalls.moment()))
-        done = int(count)
-    of_gains, of_shortfalls = np.array(moments).transpose(1, 0, 2)
-    return interval(of_gains, of_shortfalls, confidence, len(weights), float(weights.max()))
+    sequence, done, found = ConfidenceSequence(len(weights), float(weights.max())), 0, []
+    for count in at.tolist():
+        sequence.add(weights[done:count], rewards[done:count])
+        found.append(sequence.interval(confidence))
+        done = count
+    lows, highs = np.array(found).T
+    return lows, highs

@@ -13,6 +13,11 @@ from selector.replay.logged import Floats
 DEFAULT = "blend"
 
 
+_MODELLED = frozenset(
+    ("predicted", "weighted_residual", "switched_residual", "shrunk_residual", "balanced_score")
+)  # sums that take the model of all candidates
+
+
 class Estimator(Struct, frozen=True):
     """value = (base / decisions) + numerator / denominator, each the name of a sum over the log.
 
@@ -27,8 +32,8 @@ class Estimator(Struct, frozen=True):
 
     @property
     def takes_model(self) -> bool:
-        """Whether it needs a model of the rewards."""
-        return self.base is not None or self.numerator == "predicted"
+        """Whether it needs the model of the rewards that is common to all candidates."""
+        return self.numerator in _MODELLED
 
     def value(self, sums: Mapping[str, Floats]) -> Floats:
         """The estimates from sums of any one shape; NaN where there is nothing to divide by."""
@@ -60,6 +65,8 @@ ESTIMATORS: dict[str, Estimator] = {
     "dros": Estimator("shrunk_residual", base="predicted", interval_of="sndr"),
     "dr": Estimator("weighted_residual", base="predicted"),
     "sndr": Estimator("weighted_residual", "weights", "predicted"),
+    "mrdr": Estimator("own_residual", base="own_predicted"),
+    "balanced": Estimator("balanced_score", "balance", interval_of="dr"),
     "switch": Estimator("switched_residual", base="predicted", interval_of="sndr"),
     "dm": Estimator("predicted", interval_of="sndr"),
     "snips": Estimator("weighted_reward", "weights"),
@@ -73,6 +80,9 @@ ESTIMATORS: dict[str, Estimator] = {
 `ips`: mean of w r, w = pi(a|x) / mu(a|x) (Horvitz & Thompson 1952). `snips`: sum w r / sum w (Swaminathan & Joachims
 2015). `clipped`: min(w, tau) (Ionides 2008). `subgaussian`: w / (1 - l + l w) (Metelli et al. 2021). `dm`: mean of
 E_pi[q(x, a)], q a model of the rewards. `dr`: dm + mean of w (r - q) (Dudik et al. 2011); `sndr`: the same over sum w.
+`mrdr`: dr with a model for each candidate, fitted where it matters for the variance of dr, with weights w^2 (1 - mu)
+(Farajtabar et al. 2018). `balanced`: dr where stretches of the log count by the inverse of E[w^2], for logging
+policies that changed over time (Agarwal et al. 2017, Hadad et al. 2021), if rewards did not.
 `blend`: between dm and sndr (see Blend). `switch`: dr where w <= tau, dm elsewhere (Wang et al. 2017). `dros`: dr with
 weights l w / (w^2 + l) (Su et al. 2020). `replay`: mean reward of the rows that rejection sampling keeps, each with
 chance w / max w (Li et al. 2011, where the log is uniform).
@@ -81,11 +91,12 @@ chance w / max w (Li et al. 2011, where the log is uniform).
 
 class Limits(Struct, frozen=True):
     """How far weights are trusted on a log of n decisions: tau = max(10, sqrt(n) / 10), so that the bias vanishes
-    faster than the error of the estimate. `second_moment` is the mean of w^2.
+    faster than the error of the estimate. `second_moment` is the mean of w^2, `largest` the largest w.
     """
 
     decisions: int
     second_moment: float
+    largest: float
 
     @property
     def tau(self) -> float:

@@ -59,7 +59,7 @@ def evaluate_source(
     """The same for a log that is read in parts, twice: memory does not grow with it."""
     names = _estimators(estimators)
     fit = not has_model and any(ESTIMATORS[name].takes_model for name in names)
-    survey = Survey(source, seed, with_model=fit)
+    survey = Survey(source, seed, fit, "mrdr" in names)
     least = max(survey.probabilities[0], 1.0 / (_MOST_UNUSED * len(source.actions)))
     learners = {n: Rejection(n, policy, source.actions, least, seed) for n, policy in learning.items()}
     readings = tally(source, survey, learners, seed)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 from msgspec import Struct
 
 from selector.replay import anytime, caveats
@@ -148,9 +147,7 @@ def _trusted(known: Distribution, tally: Tally, effective: float) -> bool:
 
 def _anytime(tally: Tally, survey: Survey, confidence: float) -> tuple[float, float]:
     bottom, top = bounds_of(survey)
-    gains, shortfalls = np.array([tally.gains.moment()]), np.array([tally.shortfalls.moment()])
-    lows, highs = anytime.interval(gains, shortfalls, confidence, survey.decisions, tally.largest_weight)
-    low, high = float(lows[0]), float(highs[0])
+    low, high = tally.always.interval(confidence)
     return bottom + (top - bottom) * low, bottom + (top - bottom) * high
 
 

@@ -23,11 +23,20 @@ class RewardModel:
         d = features
         self._gram = np.zeros((FOLDS, actions, d, d))
         self._moment = np.zeros((FOLDS, actions, d))
+        self._count, self._weight = 0, 0.0
         self._fitted: Floats | None = None
 
-    def add(self, part: Part, folds: Integers) -> None:
-        """Learn from decisions whose folds are given."""
+    def add(self, part: Part, folds: Integers, weights: Floats | None = None) -> None:
+        """Learn from decisions whose folds are given, each as often as its weight says (all equally if None).
+
+        Where expectations are given with the log, what is learned is what is to be added to them.
+        """
         x = features_of(part)
+        weighted = x if weights is None else x * weights[:, None]
+        n = np.arange(len(part))
+        target = part.rewards if part.predicted is None else part.rewards - part.predicted[n, part.actions]
+        self._count += len(part)
+        self._weight += len(part) if weights is None else float(weights.sum())
         k = self._gram.shape[1]
         cell = folds * k + part.actions
         order = np.argsort(cell, kind="stable")
@@ -35,9 +44,9 @@ class RewardModel:
         for c in range(FOLDS * k):
             rows = order[bounds[c] : bounds[c + 1]]
             if len(rows):
-                z = x[rows]
-                self._gram[c // k, c % k] += z.T @ z
-                self._moment[c // k, c % k] += z.T @ part.rewards[rows]
+                z = weighted[rows].T
+                self._gram[c // k, c % k] += z @ x[rows]
+                self._moment[c // k, c % k] += z @ target[rows]
 
     def predict(self, part: Part, folds: Integers) -> Floats:
         """[n, k] expected rewards."""
@@ -48,10 +57,11 @@ class RewardModel:
         for fold in range(FOLDS):
             rows = folds == fold
             predicted[rows] = x[rows] @ self._fitted[fold].T
-        return predicted
+        return predicted if part.predicted is None else predicted + part.predicted
 
     def _fit(self) -> Floats:
-        gram, moment = self._gram.sum(axis=0) - self._gram, self._moment.sum(axis=0) - self._moment
+        scale = self._count / self._weight if self._weight > 0 else 1.0  # the ridges are in decisions
+        gram, moment = (scale * (sums.sum(axis=0) - sums) for sums in (self._gram, self._moment))
         return np.stack([_coefficients(gram[f], moment[f]) for f in range(FOLDS)])
 
 

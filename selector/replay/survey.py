@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import norm
 
-from selector.replay.logged import Floats, check_numbers
+from selector.replay.logged import Floats, Integers, check_numbers
 from selector.replay.reward_model import FOLDS, RewardModel, features_of
 from selector.replay.source import Groups, Part, Source, check_log
 
@@ -21,9 +21,11 @@ class Survey:
 
     By action [k]: `counts`, how often it was chosen; `mass` [candidates, k], how often each candidate would choose it;
     `inverse` [2, k], sums of 1 / p and 1 / p^2 where it was chosen: the former is n if probabilities are right.
+    `model` is one for all candidates, `own_models` one for each, fitted where that matters for its doubly robust
+    estimate (see `mrdr`).
     """
 
-    def __init__(self, source: Source, seed: int, with_model: bool) -> None:
+    def __init__(self, source: Source, seed: int, with_model: bool, with_own_models: bool = False) -> None:
         self.decisions = 0
         self.actions: Sequence[str] = source.actions
         self.rewards = (np.inf, -np.inf)
@@ -34,7 +36,8 @@ class Survey:
         self.counts = np.zeros(len(source.actions))
         self.mass = np.zeros((len(source.candidates), len(source.actions)))
         self.inverse = np.zeros((2, len(source.actions)))
-        self._with_model = with_model
+        self.own_models: list[RewardModel] = []
+        self._with_model, self._with_own_models = with_model, with_own_models
         groups = Groups(GROUPS, seed)
         for part in source.parts():
             self._add(part, groups)
@@ -85,11 +88,19 @@ class Survey:
             self.mass[j] += chances.sum(axis=0)
             self.second_moments[j] += np.sum(weights**2)
             self.largest_weights[j] = max(self.largest_weights[j], weights.max())
-        if self._with_model:
-            if self.model is None:
-                self.model = RewardModel(k, features_of(part).shape[1])
-            self.model.add(part, groups.of(part) % FOLDS)
+        if self._with_model or self._with_own_models:
+            self._fit(part, groups.of(part) % FOLDS)
         self.decisions += len(part)
+
+    def _fit(self, part: Part, folds: Integers) -> None:
+        size = len(self.actions), features_of(part).shape[1]
+        if self._with_model:
+            self.model = self.model or RewardModel(*size)
+            self.model.add(part, folds)
+        if self._with_own_models:
+            self.own_models = self.own_models or [RewardModel(*size) for _ in part.chances]
+            for model, chances in zip(self.own_models, part.chances, strict=True):
+                model.add(part, folds, weights_of(part, chances) ** 2 * (1.0 - part.probabilities))
 
 
 def weights_of(part: Part, chances: Floats) -> Floats:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 
 import numpy as np
 from msgspec import Struct
 
-from selector.replay.anytime import RunningMean
+from selector.replay.anytime import ConfidenceSequence
+from selector.replay.balance import Balance
 from selector.replay.estimators import Limits, columns
 from selector.replay.learning import Chosen, Rejection
 from selector.replay.logged import Floats, Integers
@@ -23,32 +25,36 @@ class Tally:
     """Of one candidate: `sums` by name, one value a group; running means; how its weights are distributed."""
 
     def __init__(self, limits: Limits, rewards: tuple[float, float]) -> None:
-        self.gains, self.shortfalls = RunningMean(), RunningMean()
+        self.always = ConfidenceSequence(limits.decisions, limits.largest)
         self.histogram = np.zeros(len(BINS) - 1)
         self.largest_weight = 0.0
         self.sums: dict[str, Floats] = {}
+        self.balance = Balance(limits.decisions, GROUPS)
         self._limits, self._rewards = limits, rewards
 
-    def add(self, part: Part, groups: Integers, chosen: Chosen, predicted: Floats | None) -> None:
-        """Take in the next decisions, with the rewards [n, k] that the model expects."""
+    def add(
+        self, part: Part, groups: Integers, chosen: Chosen, predicted: Floats | None, own: Floats | None = None
+    ) -> None:
+        """Take in the next decisions, with the rewards [n, k] that the models expect: the common one, and its own."""
         weights = weights_of(part, chosen.chances)
-        expectations = None
-        if predicted is not None:
-            expected = np.einsum("nk,nk->n", chosen.chances, predicted)
-            expectations = expected, predicted[np.arange(len(part)), part.actions]
-        for name, column in columns(weights, part.rewards, expectations, self._limits, chosen.accepted).items():
+        expectations = None if predicted is None else _expected(part, chosen, predicted)
+        table = columns(weights, part.rewards, expectations, self._limits, chosen.accepted)
+        if expectations is not None:
+            self.balance.add(groups, weights, expectations[0] + table["weighted_residual"])
+        if own is not None:
+            table["own_predicted"], expected = _expected(part, chosen, own)
+            table["own_residual"] = weights * (part.rewards - expected)
+        for name, column in table.items():
             summed: Floats = np.bincount(groups, column, GROUPS).astype(np.float64)
             self.sums[name] = self.sums[name] + summed if name in self.sums else summed
-        scaled = self._scaled(part.rewards)
-        self.gains.add(weights * scaled)
-        self.shortfalls.add(weights * (1.0 - scaled))
+        self.always.add(weights, self._scaled(part.rewards))
         self.histogram += np.histogram(weights, BINS)[0]
         self.largest_weight = max(self.largest_weight, float(weights.max()))
 
     def grouped(self) -> dict[str, Floats]:
         """The sums of the groups that have decisions."""
         filled = self.sums["decisions"] > 0
-        return {name: column[filled] for name, column in self.sums.items()}
+        return {name: column[filled] for name, column in (self.sums | self.balance.columns()).items()}
 
     def total(self, name: str) -> float:
         """One sum over the whole log."""
@@ -88,12 +94,11 @@ class Readings(Struct, frozen=True):
 
 def tally(source: Source, survey: Survey, learners: Mapping[str, Rejection], seed: int) -> Readings:
     """Read the log once for all candidates: those of the source, then those that learn."""
-    moments = [*survey.second_moments, *(1.0 for _ in learners)]
-    names = [*source.candidates, *learners]
-    tallies = {
-        name: Tally(Limits(survey.decisions, moment), bounds_of(survey))
-        for name, moment in zip(names, moments, strict=True)
-    }
+    n, most = survey.decisions, 1.0 / survey.probabilities[0]
+    weights = zip(source.candidates, survey.second_moments, survey.largest_weights, strict=True)
+    limits = {name: Limits(n, moment, largest) for name, moment, largest in weights}
+    limits |= {name: Limits(n, 1.0, most) for name in learners}
+    tallies = {name: Tally(limit, bounds_of(survey)) for name, limit in limits.items()}
     groups, rng = Groups(GROUPS, seed), np.random.default_rng([seed, 3])
     reliability = Reliability(np.zeros(10), np.zeros(10), np.zeros(10))
     for part in source.parts():
@@ -102,9 +107,16 @@ def tally(source: Source, survey: Survey, learners: Mapping[str, Rejection], see
         if predicted is not None:
             reliability.add(predicted[np.arange(len(part)), part.actions], part.rewards)
         choices = [*_fixed(part, survey, rng), *(learner.choose(part) for learner in learners.values())]
-        for candidate, chosen in zip(tallies.values(), choices, strict=True):
-            candidate.add(part, dealt, chosen, predicted)
+        own = [model.predict(part, dealt % FOLDS) for model in survey.own_models]
+        for candidate, chosen, expected in zip_longest(tallies.values(), choices, own):
+            candidate.add(part, dealt, chosen, predicted, expected)
     return Readings(tallies, reliability if reliability.count.any() else None)
+
+
+def _expected(part: Part, chosen: Chosen, predicted: Floats) -> tuple[Floats, Floats]:
+    """[n] rewards that a model expects of the candidate's choices, and of the logged ones."""
+    of_candidate: Floats = np.einsum("nk,nk->n", chosen.chances, predicted)
+    return of_candidate, predicted[np.arange(len(part)), part.actions]
 
 
 def _fixed(part: Part, survey: Survey, rng: np.random.Generator) -> Iterator[Chosen]:

@@ -35,10 +35,8 @@ def test_it_knows_all_that_the_log_knows(tmp_path: Path) -> None:
         end.turn()
     assert told == [None]
     knowledge = end.app.knowledge
-    assert (
-        knowledge.population.encode()
-        == replace(end.app.config.fold, policy=Exp3()).everyone().fold_all(end.log.entries("app")).encode()
-    )
+    folded = replace(end.app.config.fold, policy=Exp3()).everyone().fold_all(end.log.entries("app"))
+    assert knowledge.population.encode() == folded.encode()
     assert knowledge.population.announced == Exp3().settings
     assert end.answer().policy == "exp3"
     end.teach(7, 5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from selector.replay import ESTIMATORS, Estimate, Evaluation, InvalidCandidate, LoggedDecisions, evaluate
+from selector.replay import ESTIMATORS, Estimate, Evaluation, InvalidCandidate, LoggedDecisions, evaluate, simulate
 from selector.replay.estimators import Limits
 from tests.selector.replay.samples import a_log, a_world, switching, value
 
@@ -18,7 +18,7 @@ W = CANDIDATE[ROWS, LOG.actions] / LOG.probabilities
 R = LOG.rewards
 D = (CANDIDATE * MODEL).sum(axis=1)
 E = R - MODEL[ROWS, LOG.actions]
-LIMITS = Limits(len(LOG), float((W**2).mean()))
+LIMITS = Limits(len(LOG), float((W**2).mean()), float(W.max()))
 
 
 def by_name(evaluation: Evaluation, candidate: str = "c") -> dict[str, Estimate]:
@@ -104,6 +104,46 @@ def test_order_of_time_changes_no_estimate_of_a_stationary_candidate() -> None:
     shuffled = np.random.default_rng(1).permutation(len(LOG))
     timed = LoggedDecisions(LOG.actions, R, LOG.probabilities, times=shuffled)
     assert evaluate(timed, {"c": CANDIDATE}, ["ips"])[0].value == pytest.approx((W * R).mean())
+
+
+class TestBalancedWeights:
+    """One logging policy hardly ever asks what the candidate does, the other always half the time."""
+
+    @staticmethod
+    def errors(seed: int, n: int = 2_000) -> tuple[float, float]:
+        world = a_world(n, seed)
+        chances = np.where((np.arange(n) < n / 2)[:, None], [0.005, 0.495, 0.5], [0.5, 0.25, 0.25])
+        found = by_name(evaluate(simulate(world.rewards, chances, seed), {"c": [1.0, 0.0, 0.0]}, ["dr", "balanced"]))
+        truth = float(world.means[:, 0].mean())
+        return abs(found["dr"].value - truth), abs(found["balanced"].value - truth)
+
+    def test_trust_the_policy_more_that_tells_more(self) -> None:
+        """Two that are alike would come out so in fewer than 1 of 100 seeds (an F distribution of 30 and 30)."""
+        dr, balanced = np.square([self.errors(seed) for seed in range(30)]).mean(axis=0)
+        assert balanced < 0.4 * dr
+
+    def test_are_all_alike_where_the_policy_never_changed(self, rows: dict[str, Estimate]) -> None:
+        assert rows["balanced"].value == pytest.approx(rows["dr"].value, abs=rows["dr"].standard_error / 3)
+
+
+class TestMoreRobustDoublyRobust:
+    def test_fits_its_model_where_the_log_is_thin(self) -> None:
+        """A line cannot follow the curve everywhere: it is fitted where a miss would cost most."""
+        squares = {"dr": 0.0, "mrdr": 0.0}
+        for seed in range(30):
+            rng = np.random.default_rng(seed)
+            group = rng.integers(2, size=1_500)
+            thin = np.where(group == 0, 0.02, 0.9)
+            rewards = np.column_stack([group == 1, np.full(1_500, 0.5)]).astype(float)
+            log = simulate(rewards, np.column_stack([thin, 1 - thin]), seed)
+            for row in evaluate(log, {"c": [1.0, 0.0]}, ["dr", "mrdr"]):
+                squares[row.estimator] += (row.value - group.mean()) ** 2
+        assert squares["mrdr"] < 0.5 * squares["dr"]
+
+    def test_corrects_the_model_that_is_given(self) -> None:
+        found = by_name(evaluate(LOG, {"c": CANDIDATE}, ["dr", "mrdr"], reward_model=MODEL - 0.5))
+        assert found["mrdr"].standard_error < found["dr"].standard_error
+        assert found["mrdr"].value == pytest.approx(value(WORLD, CANDIDATE), abs=4 * found["mrdr"].standard_error)
 
 
 class TestRejectionReplay:

@@ -10,7 +10,7 @@ from scipy.stats import binom, norm
 
 from selector import EpsilonGreedy
 from selector.replay import LoggedDecisions, evaluate, simulate
-from selector.replay.anytime import RunningMean, boundary, lower, paths, upper
+from selector.replay.anytime import Capital, ConfidenceSequence, bets, of_rewards, paths
 from selector.replay.bootstrap import Resamples, distribution
 from tests.selector.replay.samples import a_log, a_world, logging, switching, value
 
@@ -40,7 +40,7 @@ def test_they_hold_where_the_logging_policy_learns() -> None:
 
 def test_those_for_any_time_hold_at_every_prefix_while_the_world_drifts() -> None:
     n, held = 400, 0
-    at = np.arange(10, n + 1, 10)
+    at = np.arange(10, n + 1, 30)
     for seed in range(LOGS):
         world = a_world(n, seed)
         means = np.clip(world.means + 0.3 * np.sin(np.arange(n) / 60)[:, None], 0, 1)
@@ -53,33 +53,51 @@ def test_those_for_any_time_hold_at_every_prefix_while_the_world_drifts() -> Non
     assert held >= FEWEST
 
 
-def test_the_boundary_is_crossed_by_a_fair_walk_as_seldom_as_allowed() -> None:
-    steps = np.random.default_rng(1).choice([-1.0, 1.0], (300, 500))
-    walks, times = steps.cumsum(axis=1), np.arange(1, 501)
-    bound = boundary(times.astype(float), 0.05, 100.0)
-    crossed = int((walks >= bound).any(axis=1).sum())
-    assert crossed <= binom.ppf(0.999, 300, 0.05)
+def test_fair_bets_multiply_the_capital_as_seldom_as_allowed() -> None:
+    """Though the chance of each value follows those before, and nobody knows the largest."""
+    crossed = 0
+    for seed in range(200):
+        rng, capital, mean, truth = np.random.default_rng(seed), Capital(bets(400)), 0.3, 0.4
+        bounds = []
+        for _ in range(20):
+            x = (rng.random(20) < mean) / mean * truth
+            capital.add(x)
+            bounds.append(capital.bound(0.05, 0.0))
+            mean = 0.05 + 0.5 * float(x.mean() > truth)
+        crossed += max(bounds) > truth
+    assert crossed <= binom.ppf(0.999, 200, 0.05)
 
 
-def test_the_boundary_is_little_wider_than_a_normal_interval_where_it_is_tuned() -> None:
-    assert norm.ppf(0.975) < boundary(np.array([400.0]), 0.025, 400.0)[0] / 20.0 < 1.7 * norm.ppf(0.975)
+@pytest.mark.parametrize(("n", "chance"), [(400, 0.5), (10_000, 0.5), (10_000, 0.1)])
+def test_it_is_less_than_twice_as_wide_as_a_normal_interval_where_that_holds(n: int, chance: float) -> None:
+    rewards = np.zeros(n)
+    rewards[: int(n * chance)] = 1.0
+    low, high = of_rewards(np.random.default_rng(1).permutation(rewards), 0.95)
+    assert low < chance < high
+    assert norm.ppf(0.975) < (high - low) / 2 / (chance * (1 - chance) / n) ** 0.5 < 2 * norm.ppf(0.975)
 
 
-def test_a_running_mean_knows_nothing_at_first() -> None:
-    mean = RunningMean()
-    nothing = np.array([mean.moment()])
-    assert (lower(nothing, 0.05, 100)[0], upper(nothing, 0.05, 100, 7.0)[0]) == (0.0, 7.0)
-    mean.add(np.ones(1000))
-    assert 0.95 < lower(np.array([mean.moment()]), 0.05, 1000)[0] < 1.0
+def test_nothing_is_known_at_first_and_only_as_much_as_was_seen_later() -> None:
+    sequence = ConfidenceSequence(1_000, 5.0)
+    assert sequence.interval(0.95) == (0.0, 1.0)
+    sequence.add(np.ones(1_000), np.ones(1_000))
+    low, high = sequence.interval(0.95)
+    assert 0.98 < low < high == 1.0
+
+
+def test_a_mean_weight_far_below_1_says_that_the_largest_has_not_been_seen() -> None:
+    sequence = ConfidenceSequence(1_000, 0.5)
+    sequence.add(np.full(1_000, 0.5), np.zeros(1_000))
+    assert sequence.interval(0.95)[1] > 0.4
 
 
 def test_values_come_in_any_portions() -> None:
-    values = np.random.default_rng(2).random(100)
-    at_once, one_by_one = RunningMean(), RunningMean()
+    values = np.random.default_rng(2).random(100) * 3
+    at_once, one_by_one = Capital(bets(100)), Capital(bets(100))
     at_once.add(values)
     for x in values:
         one_by_one.add(np.array([x]))
-    assert one_by_one.variation == pytest.approx(at_once.variation)
+    assert one_by_one.bound(0.05, 0.0) == pytest.approx(at_once.bound(0.05, 0.0))
 
 
 def test_the_bootstrap_of_a_mean_agrees_with_theory() -> None:
