@@ -220,7 +220,11 @@ def coverage_table(logs: int, sizes: Iterable[int], processes: int) -> Table:
 
 def _narrowest(shares: Floats, widths: Floats) -> str:
     """Of the intervals that hold as often as they say, as far as 1,000 logs can tell."""
-    valid = [(w, name) for name, s, w in zip(("width", "bootstrap's", "any-time's"), shares, widths) if s >= 0.935]
+    valid = [
+        (w, name)
+        for name, s, w in zip(("width", "bootstrap's", "any-time's"), shares, widths, strict=True)
+        if s >= 0.935
+    ]
     return "{1} {0:.3f}".format(*min(valid)) if valid else "none"
 
 
