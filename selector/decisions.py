@@ -73,7 +73,8 @@ class Decision(Struct, frozen=True, array_like=True, gc=False):
     """All that led to one answer, as logged: enough to learn from it, and to evaluate another policy on it.
 
     `at` is in seconds since the epoch. `predictions` are those that had arrived when the answer left.
-    `shadows` are queries to models that the policy did not ask, each with its probability.
+    `shadows` are queries to models that the policy did not ask, each with its probability. `latencies` are how many
+    microseconds it took each model from being asked to its prediction.
     """
 
     application: str
@@ -84,6 +85,7 @@ class Decision(Struct, frozen=True, array_like=True, gc=False):
     predictions: dict[str, Prediction]
     answer: Answer
     shadows: tuple[Selection, ...] = ()
+    latencies: dict[str, int] = {}
 
 
 class Feedback(Struct, frozen=True, array_like=True, tag="feedback", gc=False):

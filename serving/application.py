@@ -56,6 +56,7 @@ class Application:
         self.models = models
         self.knowledge = knowledge
         self.around = around
+        self.clock = around.steady
         self.policy: Policy[Any] = config.policy
         self.vocabulary = _vocabulary(config)
         self.cache = Cache(config.cache_bytes, config.cache_ttl, around.steady)
@@ -237,6 +238,7 @@ class Application:
             predictions,
             answer,
             shadows,
+            gathering.latencies,
         )
         kept = encode(gathering.input) if self.config.log_inputs else None
         self.around.writer.record(Row(query.id, self.name, query.user, gathering.client_id, encode(decision), kept))

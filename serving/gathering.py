@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from selector.decisions import Prediction, Query, Selection
@@ -18,10 +19,11 @@ logger = logging.getLogger(__name__)
 class Course(Protocol):
     """Who steers gatherings: an application's predictions, or its updates.
 
-    `vocabulary` is what models may say, where that is known.
+    `vocabulary` is what models may say, where that is known; `clock` tells seconds, of which only differences matter.
     """
 
     vocabulary: Vocabulary | None
+    clock: Callable[[], float]
 
     def choose(self, gathering: Gathering) -> Selection | None:
         """The next round, or None when there is nothing more to ask."""
@@ -47,11 +49,13 @@ class Gathering:
 
     `policy` and its `state` are those that met the query; `inside` is whether the application still counts it.
     Driven by callbacks only. Ends when the course chooses no further round, or at the deadline;
-    predictions that arrive later are handed to the course as late.
+    predictions that arrive later are handed to the course as late. `began` is when the last round did; `latencies` are
+    a decision's.
     """
 
     __slots__ = (
         "asking",
+        "began",
         "client_id",
         "course",
         "deadline",
@@ -59,6 +63,7 @@ class Gathering:
         "finished",
         "input",
         "inside",
+        "latencies",
         "pending",
         "policy",
         "predictions",
@@ -91,6 +96,8 @@ class Gathering:
         self.client_id: str | None = None
         self.selections: list[Selection] = []
         self.predictions: dict[str, Prediction] = {}
+        self.latencies: dict[str, int] = {}
+        self.began = started
         self.errors: dict[str, WindjammerError] = {}
         self.pending = 0
         self.asking = False
@@ -107,6 +114,7 @@ class Gathering:
                 if selection is not None:
                     self.selections.append(selection)
                     self.pending = len(selection.models)
+                    self.began = course.clock()
                     for model in selection.models:
                         course.ask(model, self)
             except Exception as error:
@@ -132,6 +140,7 @@ class Gathering:
             course.late(self, model, prediction)
             return
         self.predictions[model] = prediction
+        self.latencies[model] = int((course.clock() - self.began) * 1e6)
         self._settle()
 
     def failed(self, model: str, error: WindjammerError) -> None:

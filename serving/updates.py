@@ -23,6 +23,7 @@ class Update:
     def __init__(self, path: FeedbackPath, label: Label) -> None:
         self.application = path.application
         self.vocabulary = path.application.vocabulary
+        self.clock = path.application.clock
         self._path = path
         self._label = label
 

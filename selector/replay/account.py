@@ -22,11 +22,15 @@ _VALUE = Estimator("reward")
 
 
 class Account(Struct):
-    """Sums by group, for intervals, and totals for people; `rewards` are those of judged decisions, in order."""
+    """Sums by group, for intervals, and totals for people; `rewards` are those of judged decisions, in order.
+
+    `latencies` are in seconds, of those decisions of which they can be told.
+    """
 
     decisions: Floats = field(default_factory=lambda: np.zeros(GROUPS))
     gained: Floats = field(default_factory=lambda: np.zeros(GROUPS))
     rewards: array[float] = field(default_factory=lambda: array("d"))
+    latencies: array[float] = field(default_factory=lambda: array("d"))
     unknown: int = 0
     reward: float = 0.0
     cost: float = 0.0
@@ -46,10 +50,20 @@ class Account(Struct):
         """Their mean reward."""
         return self.reward / max(self.judged, 1)
 
-    def add(self, group: int, loss: float | None, decision: Decision, cost: float, segment: str | None) -> None:
-        """Take in one decision; its loss is None where the log cannot tell it."""
+    def add(
+        self,
+        group: int,
+        loss: float | None,
+        decision: Decision,
+        cost: float,
+        latency: float | None,
+        segment: str | None,
+    ) -> None:
+        """Take in one decision; its loss, or latency in seconds, is None where the log cannot tell it."""
         self.decisions[group] += 1.0
         self.cost += cost
+        if latency is not None:
+            self.latencies.append(latency)
         self.asked += sum(len(selection.models) for selection in decision.selections)
         self.sure += decision.answer.sure is True
         self.silent += decision.answer.output is None or decision.answer.default

@@ -19,6 +19,7 @@ from selector.replay.comparison import differences
 from selector.replay.errors import InvalidLog
 from selector.replay.evaluation import Evaluation
 from selector.replay.judgement import LOGGED
+from selector.replay.latency import Latencies
 from selector.replay.rehearsal import Judged, Rehearsal, costs, course, loss_of
 from selector.replay.survey import GROUPS
 
@@ -91,20 +92,22 @@ class _Board:
     def __init__(self, players: Mapping[str, Rehearsal], setting: Setting, segment: Segment | None) -> None:
         self.players, self.setting, self.segment = players, setting, segment
         self.accounts = {name: Account() for name in players}
-        self.models = Models()
+        self.models, self.latencies = Models(), Latencies()
         self.decisions = 0
         self.times: list[float] = []
         self._users: dict[str, int] = {}
 
     def decide(self, judged: Judged) -> None:
         logged, setting = judged.decision, self.setting
+        self.latencies.add(logged)
         group = self._group(logged)
         segment = None if self.segment is None else self.segment(logged)
         for name, player in self.players.items():
             decision = player.decide(judged)
             unknown = not player.follow and _unseen(decision, judged)
             loss = None if unknown else _loss(decision, judged, setting)
-            self.accounts[name].add(group, loss, decision, costs(decision, setting.costs), segment)
+            latency = self.latencies.of(decision, logged)
+            self.accounts[name].add(group, loss, decision, costs(decision, setting.costs), latency, segment)
         self.models.add(judged, setting.fold.loss)
         self.decisions += 1
         self.times = [self.times[0] if self.times else logged.at, logged.at]

@@ -87,12 +87,14 @@ def _cells(row: Estimate) -> list[str]:
 def _outcomes(results: Results) -> Table:
     title = "what came of them, a decision"
     table = Table("policy", title=title, box=SIMPLE_HEAD, collapse_padding=True)
-    for name in ("error", "regret", "models asked", "cost", "sure", "default", "not told"):
+    timed = any(o.latency_ms is not None for o in results.outcomes.values())
+    for name in ("error", "regret", "models asked", "cost", *(["ms"] if timed else []), "sure", "default", "not told"):
         table.add_column(name, justify="right")
     for name, o in results.outcomes.items():
         shares = (f"{share:.1%}" for share in (o.sure, o.default, o.unknown))
         numbers = (f"{1 - o.reward:.4f}", f"{o.regret:.4f}", f"{o.models_asked:.2f}", f"{o.cost:.4g}")
-        table.add_row(escape(name), *numbers, *shares)
+        times = ["" if o.latency_ms is None else f"{o.latency_ms[0]:.1f}"] if timed else []
+        table.add_row(escape(name), *numbers, *times, *shares)
     table.add_section()
     for name, reward in results.models.items():
         table.add_row(escape(f"{name} alone"), f"{1 - reward:.4f}")

@@ -87,7 +87,19 @@ def _cells(row: Estimate) -> list[str]:
 
 
 def _outcomes(results: Results) -> str:
-    names = ("policy", "state", "error", "regret", "models asked", "cost", "sure", "default", "not told")
+    names = (
+        "policy",
+        "state",
+        "error",
+        "regret",
+        "models asked",
+        "cost",
+        "ms",
+        "95% ms",
+        "sure",
+        "default",
+        "not told",
+    )
     rows = [
         [
             name,
@@ -95,11 +107,12 @@ def _outcomes(results: Results) -> str:
             *(f"{x:.4f}" for x in (1 - o.reward, o.regret)),
             f"{o.models_asked:.2f}",
             f"{o.cost:.4g}",
+            *(("", "") if o.latency_ms is None else (f"{ms:.1f}" for ms in o.latency_ms)),
             *(f"{x:.1%}" for x in (o.sure, o.default, o.unknown)),
         ]
         for name, o in results.outcomes.items()
     ]
-    rows += [[f"{name} alone", "", f"{1 - reward:.4f}", *[""] * 6] for name, reward in results.models.items()]
+    rows += [[f"{name} alone", "", f"{1 - reward:.4f}", *[""] * 8] for name, reward in results.models.items()]
     return _table(names, rows)
 
 

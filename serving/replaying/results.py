@@ -29,7 +29,8 @@ class Settings(Struct, frozen=True, kw_only=True):
 class Outcome(Struct, frozen=True, kw_only=True):
     """What came of a policy on an application's log, a decision: mean reward, models asked, their cost, shares.
 
-    `regret` is against the best single model in hindsight, `state` the digest of what it knows at the end, `curve`
+    `latency_ms` is the mean and the 95th percentile, None where the log does not tell. `regret` is against the best
+    single model in hindsight, `state` the digest of what it knows at the end, `curve`
     pairs of decisions and mean reward so far, `segments` mean rewards.
     """
 
@@ -40,6 +41,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     sure: float
     default: float
     unknown: float
+    latency_ms: tuple[float, float] | None = None
     state: str | None = None
     curve: list[tuple[int, float]] = []
     segments: dict[str, float] = {}

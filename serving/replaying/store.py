@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from array import array
 from collections.abc import Callable
 from contextlib import ExitStack
 from hashlib import blake2b
 from importlib.metadata import version
 from math import inf
 from typing import Any
+
+import numpy as np
 
 from feedback_store.contract import Log, Pending
 from feedback_store.opening import open_log
@@ -133,8 +136,16 @@ def _outcomes(course: Course) -> dict[str, Outcome]:
             sure=account.sure / n,
             default=account.silent / n,
             unknown=account.unknown / n,
+            latency_ms=_latency_ms(account.latencies),
             state=None if state is None else blake2b(state, digest_size=16).hexdigest(),
             curve=[(count, reward) for count, reward in account.curve],
             segments={segment: total / count for segment, (count, total) in account.segments.items()},
         )
     return {LOGGED: found.pop(LOGGED), **found}
+
+
+def _latency_ms(seconds: array[float]) -> tuple[float, float] | None:
+    if not seconds:
+        return None
+    values = np.array(seconds) * 1e3
+    return float(values.mean()), float(np.quantile(values, 0.95))

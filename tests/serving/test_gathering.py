@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from selector.decisions import Prediction, Query, Selection
@@ -25,6 +27,8 @@ class Scripted:
         self.abandoned: list[Exception] = []
         self.arrived_late: list[str] = []
         self.missed_late: list[str] = []
+        self.now = 0.0
+        self.clock: Callable[[], float] = lambda: self.now
 
     def choose(self, gathering: Gathering) -> Selection | None:
         asked = len(gathering.selections)
@@ -103,6 +107,15 @@ def test_at_the_deadline_it_ends_with_what_is_there_and_later_arrivals_are_late(
     gathering.expire()
     assert course.concluded == [{"a": Prediction(1)}]
     assert (course.arrived_late, course.missed_late) == (["b"], ["c"])
+
+
+def test_each_model_has_the_time_from_being_asked_to_its_answer() -> None:
+    course = Scripted([("a", "b"), ("c",)])
+    gathering = gathering_of(course)
+    gathering.advance()
+    for course.now, model in [(0.002, "b"), (0.005, "a"), (0.006, "c")]:
+        gathering.arrived(model, Prediction(1))
+    assert gathering.latencies == {"a": 5_000, "b": 2_000, "c": 1_000}
 
 
 @pytest.mark.parametrize("step", ["choose", "ask", "conclude"])
