@@ -49,9 +49,11 @@ class Capital:
         """Take in the next values [n]."""
         padded = np.zeros(-(-len(x) // _FACTORS) * _FACTORS)
         padded[: len(x)] = x
-        factors = padded.reshape(_FACTORS, -1)
+        factors, paid = padded.reshape(_FACTORS, -1), np.empty((_FACTORS, len(padded) // _FACTORS))
         for j, size in enumerate(self.bets.sizes.tolist()):
-            self.logs[j] += float(np.log(np.multiply.reduce(1.0 + size * factors)).sum())
+            np.multiply(factors, size, out=paid)
+            np.add(paid, 1.0, out=paid)
+            self.logs[j] += float(np.log(np.multiply.reduce(paid)).sum())
         self.count += len(x)
         self.total += float(x.sum())
 
