@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
@@ -49,3 +49,13 @@ class UpdateBody(Body, kw_only=True):
     uid: Number | User
     label: Label
     version: str | None = None
+
+
+class EvaluateBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """`POST /admin/applications/{app}/evaluate`: `candidates` as in the configuration, a name or a table with it."""
+
+    candidates: Annotated[list[str | dict[str, Any]], Meta(min_length=1, max_length=64)]
+    margin: Annotated[float, Meta(ge=0)] = 0.0
+    dry_run: bool = True
+    confidence: Annotated[float, Meta(gt=0, lt=1)] = 0.95
+    seed: int = 0

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from msgspec import json
 
-from serving.api.bodies import ObserveBody, PredictBody, UpdateBody
+from serving.api.bodies import EvaluateBody, ObserveBody, PredictBody, UpdateBody
 from serving.api.errors import Failure
 from serving.inputs import InputSpec
 from serving.values import ObserveReply, PredictReply
@@ -16,7 +16,7 @@ from serving.values import ObserveReply, PredictReply
 EXAMPLE_LIMIT = 1024
 """Numbers in an example at most."""
 
-_SHOWN = (PredictBody, ObserveBody, UpdateBody, PredictReply, ObserveReply, Failure)
+_SHOWN = (PredictBody, ObserveBody, UpdateBody, EvaluateBody, PredictReply, ObserveReply, Failure)
 _, SCHEMAS = json.schema_components(_SHOWN, ref_template="#/components/schemas/{name}")
 
 _SUMMARIES = {
@@ -39,10 +39,19 @@ def documentation(verb: str, spec: InputSpec) -> dict[str, Any]:
     return {
         "summary": _SUMMARIES[verb],
         "description": f"`input` is {spec}.",
-        "openapi_extra": {"requestBody": {"required": True, "content": _content(_body(verb), _example(verb, spec))}},
+        "openapi_extra": _taking(_body(verb), _example(verb, spec)),
         "responses": {200: {"description": "Done", "content": _content(_answer(verb))}}
         | {status: {"description": about, "content": _content(_ref(Failure))} for status, about in _ERRORS.items()},
     }
+
+
+def taking(kind: type) -> dict[str, Any]:
+    """The same of a route that takes this body."""
+    return _taking(_ref(kind))
+
+
+def _taking(schema: dict[str, Any], example: object = None) -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": _content(schema, example)}}
 
 
 def _ref(kind: type) -> dict[str, Any]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, Any
+import logging
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request
-from msgspec import DecodeError, Meta, Struct, json
+from msgspec import DecodeError, json
 from msgspec.structs import replace
 from starlette.responses import Response
 
@@ -15,6 +16,8 @@ from selector.errors import WindjammerError
 from selector.policy import Policy
 from selector.replay import InvalidLog
 from serving.api.admin import found
+from serving.api.bodies import EvaluateBody
+from serving.api.documentation import taking
 from serving.api.routes import read_body
 from serving.choices import read_policy
 from serving.config import ApplicationConfig, Config
@@ -28,19 +31,11 @@ from serving.replaying.trial import trial_of
 from serving.service import fold_key
 from serving.settings import ConfigError
 
+logger = logging.getLogger(__name__)
+
 if TYPE_CHECKING:
     from serving.application import Application
     from serving.service import Service
-
-
-class EvaluateBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is asked: `candidates` as in the configuration, by name or as a table of name and settings."""
-
-    candidates: Annotated[list[str | dict[str, Any]], Meta(min_length=1)]
-    margin: Annotated[float, Meta(ge=0)] = 0.0
-    dry_run: bool = True
-    confidence: Annotated[float, Meta(gt=0, lt=1)] = 0.95
-    seed: int = 0
 
 
 class Evaluations:
@@ -64,6 +59,7 @@ class Evaluations:
             trial = trial_of(application.config, costs, candidates, confidence=body.confidence, seed=body.seed)
             finding = await in_own_process(trial, body.margin, url)
             adopt = finding.ruling.adopt
+            logger.info("application %s: evaluated %s", application.name, finding.evidence)
             if adopt is not None and not body.dry_run:
                 await _adopted(application, configured, candidates[adopt], finding)
         return describe(finding) | {"dry_run": body.dry_run, "adopted": adopt is not None and not body.dry_run}
@@ -74,7 +70,11 @@ def evaluation(service: Service) -> APIRouter:
     router = APIRouter(prefix="/admin", tags=["admin"], default_response_class=Response)
     evaluations = Evaluations(service)
 
-    @router.post("/applications/{app}/evaluate", summary="Evaluate other policies on its log, and adopt a better one")
+    @router.post(
+        "/applications/{app}/evaluate",
+        summary="Evaluate other policies on its log, and adopt a better one",
+        openapi_extra=taking(EvaluateBody),
+    )
     async def evaluate(app: str, request: Request) -> Response:
         application = found(service, app)
         try:
