@@ -11,6 +11,9 @@ from selector.replay.evaluation import Difference, Estimate, Evaluation
 from selector.replay.judgement import LOGGED
 
 
+UNTOLD = "the log does not tell the outcome of all its decisions"
+
+
 class Ruling(Struct, frozen=True, kw_only=True):
     """`adopt` is the candidate to be adopted, or None; `reasons` say why, and why no other, by candidate.
 
@@ -28,7 +31,8 @@ def rule(evaluation: Evaluation, margin: float) -> Ruling:
 
     So must the lower bound of their difference, which is paired, allows for the noise in what the current policy
     got, and holds for all candidates at once: however many are tried, a worse one passes no more often than the
-    confidence allows. A candidate whose value the log cannot know never passes.
+    confidence allows. Whoever asks again and again takes that risk each time. A candidate whose value the log cannot
+    know never passes.
     """
     current = evaluation.logged.value
     reasons = {row.candidate: _reason(row, evaluation, margin) for row in evaluation.best}
@@ -48,7 +52,7 @@ def _reason(row: Estimate, evaluation: Evaluation, margin: float) -> str:
     if row.uncovered > 0:
         return f"{row.uncovered:.1%} of its choices are never made in the log"
     if pair is None or not isfinite(row.value):
-        return "the log does not tell the outcome of all its decisions"
+        return UNTOLD
     if not row.low > evaluation.logged.value + margin:
         return f"its lower bound, {row.low:.4f}, does not beat {wanted}"
     if not pair > margin:

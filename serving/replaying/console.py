@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import PurePath
-from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -14,7 +13,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from selector.replay import Difference, Estimate, Evaluation
-from serving.replaying.results import Results
+from serving.replaying.results import Results, ruling
 from serving.replaying.tables import Advance
 
 _MANY = 4  # candidates from which only the default estimator of each is shown, and only the leader's differences
@@ -51,20 +50,9 @@ def show(results: Results) -> None:
     for warning, rows in (_warnings(results.whole) | _warnings(results.partial)).items():
         console.print(f"[yellow]![/yellow] {escape(', '.join(rows))}: {escape(warning)}")
     console.print(f"[bold]{escape(results.verdict)}[/bold]")
-    if results.gate is not None:
-        _show_gate(console, results.gate)
+    for sentence in ruling(results.gate) if results.gate else ():
+        console.print(f"gate: {escape(sentence)}")
     console.print(f"[dim]seed {settings.seed}, confidence {settings.confidence:g}, windjammer {settings.version}[/dim]")
-
-
-def _show_gate(console: Console, gate: Mapping[str, Any]) -> None:
-    for name, row in gate["candidates"].items():
-        console.print(f"gate: {escape(name)}: {escape(row['reason'])}")
-    if gate["adopt"] is None:
-        console.print("[bold]no policy is adopted[/bold]")
-    elif gate["adopted"]:
-        console.print(f"[bold]{escape(gate['adopt'])} is adopted: the next server decides by it[/bold]")
-    else:
-        console.print(f"[bold]{escape(gate['adopt'])} would be adopted; --yes adopts it[/bold]")
 
 
 def _estimates(evaluation: Evaluation, title: str, *, short: bool = False) -> Table:

@@ -10,7 +10,7 @@ from msgspec import Struct, json, to_builtins
 from feedback_store.contract import Log
 from selector.policies import AnyPolicy
 from selector.replay import Estimate
-from selector.replay.gate import Ruling, rule
+from selector.replay.gate import UNTOLD, Ruling, rule
 from serving.replaying.results import as_row, iso
 from serving.replaying.trial import Followed, Trial
 
@@ -52,7 +52,7 @@ def find(trial: Trial, followed: Followed, margin: float, log: Log) -> Finding:
     return Finding(
         ruling=ruling,
         current=evaluation.logged,
-        candidates=evaluation.best,
+        candidates=list({row.candidate: row for row in [*course.evaluation.best, *evaluation.best]}.values()),
         decisions=course.decisions,
         first=iso(course.first),
         last=iso(course.last),
@@ -71,7 +71,8 @@ def describe(finding: Finding) -> dict[str, Any]:
         "margin": ruling.margin,
         "current": as_row(finding.current),
         "candidates": {
-            row.candidate: as_row(row) | {"reason": ruling.reasons[row.candidate]} for row in finding.candidates
+            row.candidate: as_row(row) | {"reason": ruling.reasons.get(row.candidate, UNTOLD)}
+            for row in finding.candidates
         },
         **{name: to_builtins(getattr(finding, name)) for name in ("decisions", "first", "last", "confidence", "seed")},
     }

@@ -10,7 +10,7 @@ from msgspec import json, to_builtins
 
 from selector.errors import WindjammerError
 from selector.replay import Estimate, Evaluation, InvalidLog
-from serving.replaying.results import Results
+from serving.replaying.results import Results, ruling
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
@@ -51,6 +51,7 @@ def _page(results: Results, figures: str) -> str:
     parts = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="verdict">{escape(results.verdict)}</p>',
+        *(f"<p>gate: {escape(sentence)}</p>" for sentence in (ruling(results.gate) if results.gate else ())),
         *_warnings(results),
         "<h2>Estimates</h2>",
         _estimates(results.whole),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
@@ -72,6 +73,15 @@ def verdict(evaluation: Evaluation, confidence: float) -> str:
     needed = [row.more_decisions for row in evaluation.best if row.more_decisions]
     told = "no candidate is better than all others with the confidence asked for"
     return f"{told}; about {max(needed):,} more decisions would tell" if needed else told
+
+
+def ruling(gate: Mapping[str, Any]) -> list[str]:
+    """What the gate said of each candidate, and what came of it."""
+    said = [f"{name}: {row['reason']}" for name, row in gate["candidates"].items()]
+    if gate["adopt"] is None:
+        return [*said, "no policy is adopted"]
+    done = "is adopted: the next server decides by it" if gate["adopted"] else "would be adopted; --yes adopts it"
+    return [*said, f"{gate['adopt']} {done}"]
 
 
 def as_builtins(results: Results) -> dict[str, Any]:

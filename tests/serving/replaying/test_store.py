@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from feedback_store.contract import Pending, Row
 from feedback_store.opening import open_log
 from feedback_store.ownership import held_alone
-from selector import Exp3, Exp4, Static
+from selector import EpsilonGreedy, Exp3, Exp4, Static
 from selector.decisions import Decision, Feedback, ModelsChanged, PolicyChanged, Query, encode
 from selector.fold import Fold
 from selector.losses import ZeroOne
@@ -153,10 +153,22 @@ class TestTheGate:
 
     def test_adopts_nothing_without_need(self, tmp_path: Path) -> None:
         a_store(tmp_path, Static(model="cnn"), shadows=True)
-        result = replay(tmp_path, "--policy", "static", "--set", "model=forest", "--promote", "--yes")
-        assert "does not beat the current" in result.stdout
-        assert "no policy is adopted" in result.stdout
+        page = tmp_path / "out.html"
+        settings = ("--policy", "static", "--set", "model=forest", "--promote", "--yes")
+        shown = replay(tmp_path, *settings, "--report", str(page)).stdout
+        for text in (shown, page.read_text()):
+            assert "does not beat the current" in text
+            assert "no policy is adopted" in text
         assert in_use(tmp_path) == "cnn:1"
+
+    def test_goes_by_estimates_where_each_decision_asked_one_model(self, tmp_path: Path) -> None:
+        """All three models at random, of which the best is right in nine cases of ten."""
+        a_store(tmp_path, EpsilonGreedy(epsilon=1.0), 900)
+        gate = told(tmp_path, "--policy", "static", "--set", "model=cnn", "--compare", "exp4", "--promote")["gate"]
+        assert gate["adopt"] == "static"
+        assert gate["candidates"]["static"]["estimator"] == "blend"
+        assert gate["candidates"]["exp4"]["reason"] == "the log does not tell the outcome of all its decisions"
+        assert gate["current"]["value"] < gate["candidates"]["static"]["low"]
 
     def test_leaves_a_running_server_alone(self, tmp_path: Path) -> None:
         a_store(tmp_path, Static(model="forest"), shadows=True)
