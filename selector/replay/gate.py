@@ -10,7 +10,6 @@ from msgspec import Struct
 from selector.replay.evaluation import Difference, Estimate, Evaluation
 from selector.replay.judgement import LOGGED
 
-
 UNTOLD = "the log does not tell the outcome of all its decisions"
 
 
