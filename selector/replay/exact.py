@@ -38,12 +38,14 @@ class Course(Struct, frozen=True):
     """An exact replay: estimates, and for each candidate its account, its state's encoding, and its regret.
 
     `models` is each model's mean reward, had it alone been asked; regret is the best one's minus the candidate's.
+    `oracle` is the mean reward of the best model for each query, in hindsight; None without labels.
     """
 
     evaluation: Evaluation
     accounts: dict[str, Account]
     states: dict[str, bytes]
     models: dict[str, float]
+    oracle: float | None
     decisions: int
     first: float | None
     last: float | None
@@ -122,8 +124,8 @@ class _Board:
         ordered = [rows[name] for name in self.accounts if name != LOGGED]
         evaluation = Evaluation(ordered, rows[LOGGED], differences(told, confidence))
         states = {name: player.population.encode() for name, player in self.players.items()}
-        first, last = self.times
-        return Course(evaluation, self.accounts, states, self.models.rewards(), self.decisions, first, last)
+        models = self.models
+        return Course(evaluation, self.accounts, states, models.rewards(), models.oracle, self.decisions, *self.times)
 
     def _group(self, decision: Decision) -> int:
         user = decision.query.user

@@ -86,6 +86,8 @@ def _outcomes(results: Results) -> Table:
     table.add_section()
     for name, reward in results.models.items():
         table.add_row(escape(f"{name} alone"), f"{1 - reward:.4f}")
+    if results.oracle is not None:
+        table.add_row("the best of them each time", f"{1 - results.oracle:.4f}")
     return table
 
 

@@ -88,19 +88,7 @@ def _cells(row: Estimate) -> list[str]:
 
 
 def _outcomes(results: Results) -> str:
-    names = (
-        "policy",
-        "state",
-        "error",
-        "regret",
-        "models asked",
-        "cost",
-        "ms",
-        "95% ms",
-        "sure",
-        "default",
-        "not told",
-    )
+    numbers = ("error", "regret", "models asked", "cost", "ms", "95% ms", "sure", "default", "not told")
     rows = [
         [
             name,
@@ -114,7 +102,9 @@ def _outcomes(results: Results) -> str:
         for name, o in results.outcomes.items()
     ]
     rows += [[f"{name} alone", "", f"{1 - reward:.4f}", *[""] * 8] for name, reward in results.models.items()]
-    return _table(names, rows)
+    if results.oracle is not None:
+        rows.append(["the best of them each time", "", f"{1 - results.oracle:.4f}", *[""] * 8])
+    return _table(("policy", "state", *numbers), rows)
 
 
 def _table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -51,7 +51,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
 class Results(Struct, frozen=True, kw_only=True):
     """An evaluation, and one for each segment where the log was cut by a column.
 
-    After exact replay: `outcomes` by candidate, the mean reward of each of the `models`, and `partial`, the estimates
+    After exact replay: `outcomes` by candidate, the mean reward of each of the `models` and of the best for
+    each query (`oracle`), and `partial`, the estimates
     for candidates of whose choices the log does not tell all. `gate` is what `serving.replaying.gate.describe` says,
     and whether a policy was `adopted`.
     """
@@ -62,6 +63,7 @@ class Results(Struct, frozen=True, kw_only=True):
     partial: Evaluation | None = None
     outcomes: dict[str, Outcome] = {}
     models: dict[str, float] = {}
+    oracle: float | None = None
     verdict: str = ""
     gate: dict[str, Any] | None = None
 
@@ -98,6 +100,7 @@ def as_builtins(results: Results) -> dict[str, Any]:
     if results.outcomes:
         found["outcomes"] = to_builtins(results.outcomes)
         found["models"] = results.models
+        found["oracle"] = results.oracle
     return found
 
 

@@ -76,6 +76,7 @@ def _results(request: Request, configured: ApplicationConfig, trial: Trial, adva
         partial=partial,
         outcomes=_outcomes(course),
         models=course.models,
+        oracle=course.oracle,
         verdict=verdict(partial or course.evaluation, request.confidence),
         gate=gate,
     )

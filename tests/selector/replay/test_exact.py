@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 from msgspec.structs import replace as changed
 
@@ -122,6 +123,9 @@ def test_rewards_regret_and_the_best_model_are_those_of_the_record() -> None:
     static, vote = found.evaluation
     assert static.value == found.models["cnn:1"] == max(found.models.values())
     assert found.regret("static") == 0
+    assert found.oracle == pytest.approx(
+        np.mean([any(p.output == j.feedback.label for p in j.predictions.values()) for j in recorder.judged()])
+    )
     assert found.regret("vote") == pytest.approx(static.value - vote.value)
     assert static.low < static.value < static.high
     assert found.evaluation.logged.value == pytest.approx(1 - _error(recorder))
