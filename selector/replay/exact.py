@@ -13,13 +13,14 @@ from selector.decisions import Decision, Entry, Label
 from selector.errors import InvalidLabel
 from selector.fold import Fold
 from selector.policy import Policy
-from selector.replay.account import Account, Models
+from selector.replay.account import Account
 from selector.replay.bootstrap import Resamples
 from selector.replay.comparison import differences
 from selector.replay.errors import InvalidLog
 from selector.replay.evaluation import Evaluation
 from selector.replay.judgement import LOGGED
 from selector.replay.latency import Latencies
+from selector.replay.models import Models
 from selector.replay.rehearsal import Judged, Rehearsal, costs, course, loss_of
 from selector.replay.survey import GROUPS
 
