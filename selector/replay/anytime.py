@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from math import isfinite, log, sqrt
+from collections.abc import Sequence
+from math import exp, isfinite, log, log1p, log2, sqrt
 
 import numpy as np
 from msgspec import Struct
@@ -18,10 +19,10 @@ _FACTORS = 8  # of a product before its logarithm is taken
 
 
 class Bets(Struct, frozen=True):
-    """Sizes [J] of bets, with the logarithms [J] of the shares of the capital that are bet so."""
+    """Sizes of bets, with the logarithms of the shares of the capital that are bet so."""
 
-    sizes: Floats
-    shares: Floats
+    sizes: Sequence[float]
+    shares: Sequence[float]
 
 
 def bets(planned: int, most: float = _LARGEST, sign: float = 1.0) -> Bets:
@@ -30,10 +31,9 @@ def bets(planned: int, most: float = _LARGEST, sign: float = 1.0) -> Bets:
     That is sqrt(2 log(1 / alpha) / planned) against a mean that is off by the interval's width; alpha is taken for .02.
     """
     best = min(sqrt(8.0 / planned), most / 2.0)
-    halvings = np.arange(max(4, int(np.log2(most / best)) + 5))
-    sizes = most * 0.5 ** halvings.astype(np.float64)
-    shares: Floats = np.exp(-((np.log2(sizes / best) / 3.0) ** 2))
-    return Bets(sign * sizes, np.log(shares / shares.sum()))
+    sizes = [most * 0.5**halvings for halvings in range(max(4, int(log2(most / best)) + 5))]
+    weights = [exp(-((log2(size / best) / 3.0) ** 2)) for size in sizes]
+    return Bets([sign * size for size in sizes], [log(weight / sum(weights)) for weight in weights])
 
 
 class Capital:
@@ -43,14 +43,14 @@ class Capital:
         self.bets = placed
         self.count = 0
         self.total = 0.0
-        self.logs = np.zeros(len(placed.sizes))
+        self.logs = [0.0] * len(placed.sizes)
 
     def add(self, x: Floats) -> None:
         """Take in the next values [n]."""
         padded = np.zeros(-(-len(x) // _FACTORS) * _FACTORS)
         padded[: len(x)] = x
         factors, paid = padded.reshape(_FACTORS, -1), np.empty((_FACTORS, len(padded) // _FACTORS))
-        for j, size in enumerate(self.bets.sizes.tolist()):
+        for j, size in enumerate(self.bets.sizes):
             np.multiply(factors, size, out=paid)
             np.add(paid, 1.0, out=paid)
             self.logs[j] += float(np.log(np.multiply.reduce(paid)).sum())
@@ -75,9 +75,10 @@ class Capital:
 
     def _log_capital(self, mean: float) -> float:
         """What 1 would have become, had each bet been fair at this mean."""
-        logs = self.bets.shares + self.logs - self.count * np.log1p(self.bets.sizes * mean)
-        top = float(logs.max())
-        return top + log(float(np.exp(logs - top).sum()))
+        n, placed = self.count, zip(self.bets.sizes, self.bets.shares, self.logs, strict=True)
+        logs = [share + paid - n * log1p(size * mean) for size, share, paid in placed]
+        top = max(logs)
+        return top + log(sum([exp(one - top) for one in logs]))
 
 
 class ConfidenceSequence:
