@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
+from selector.decisions import Label
 from selector.pool.voter import Duel
 
 Contest = tuple[Duel, int, int, int, float, float]
@@ -34,3 +37,21 @@ class Opinions(Struct, frozen=True, gc=False):
     mixed: list[float]
     evidence: Evidence
     meanings: Meanings
+
+
+class Lesson(Struct, frozen=True):
+    """The chance of each label given to one query, as it was thought to be, and as it is known now."""
+
+    labels: Sequence[Label]
+    claimed: Sequence[float]
+    known: Sequence[float]
+
+    @property
+    def answer(self) -> Label:
+        """The label that was thought most likely."""
+        return self.labels[self.claimed.index(max(self.claimed))]
+
+    def claim(self, label: Label) -> tuple[float, bool] | None:
+        """How likely a label was thought to be right, and whether it was, if that is known."""
+        i = self.labels.index(label)
+        return (self.claimed[i], self.known[i] == 1.0) if self.known[i] in (0.0, 1.0) else None

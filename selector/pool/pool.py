@@ -13,7 +13,7 @@ from selector.decisions import Label, Prediction
 from selector.pool.ballot import BINS, NONE, Ballot, Vote, score_of, spread, stretch
 from selector.pool.confusions import LABELS, Confusions
 from selector.pool.gradient import softmax
-from selector.pool.opinions import Opinions
+from selector.pool.opinions import Lesson, Opinions
 from selector.pool.strengths import Strengths
 from selector.pool.voter import Duel, Voter
 
@@ -87,16 +87,13 @@ class Pool(Struct, array_like=True):
         mixed = [share * p + rest * q for p, q in zip(first, second, strict=True)]
         return Opinions(first, second, mixed, evidence, meanings)
 
-    def learn(self, predictions: Mapping[str, Prediction], right: Mapping[str, bool]) -> tuple[float, bool] | None:
-        """Who was right, as far as known, in place.
-
-        Returns how likely the pool's answer was, and whether it was right, if that is known.
-        """
+    def learn(self, predictions: Mapping[str, Prediction], right: Mapping[str, bool]) -> Lesson | None:
+        """Who was right, as far as known, in place; what there was to learn, if anything."""
         ballot = self.ballot(predictions)
         if 0 in ballot.ids and len(self.labels) < LABELS - 1:
             self._name(ballot.labels)
             ballot = self.ballot(predictions)
-        claim = self._learn_labels(ballot, right) if ballot.labels else None
+        lesson = self._learn_labels(ballot, right) if ballot.labels else None
         for i, score in ballot.scores:
             self.voters[i].ranks.add(score)
         for i, model in enumerate(self.models):
@@ -105,9 +102,9 @@ class Pool(Struct, array_like=True):
         self.seen += 1
         if len(self.models) > LEADERS and self.seen & (self.seen - 1) == 0:
             self._elect()
-        return claim
+        return lesson
 
-    def _learn_labels(self, ballot: Ballot, right: Mapping[str, bool]) -> tuple[float, bool] | None:
+    def _learn_labels(self, ballot: Ballot, right: Mapping[str, bool]) -> Lesson | None:
         opinions = self.opinions(ballot)
         truth = self._truth(ballot, opinions.mixed, right)
         if truth is None:
@@ -116,9 +113,7 @@ class Pool(Struct, array_like=True):
         evidence = opinions.evidence
         self.strengths.learn(ballot, self.voters, evidence, truth, opinions.first)
         self.confusions.learn(ballot, self.voters, opinions.meanings, truth, opinions.second)
-        best = max(opinions.mixed[:-1])
-        answered = truth[opinions.mixed.index(best)]
-        return (best, answered == 1.0) if answered in (0.0, 1.0) else None
+        return Lesson(ballot.labels, opinions.mixed[:-1], truth[:-1])
 
     def _name(self, labels: Sequence[Label]) -> None:
         """Ids for labels that are new, as long as there are any."""
