@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from math import exp, log
+from math import exp, log2
 
 from msgspec import Struct
+
+from selector.logarithm import LN2
 
 _LEAST, _MOST = 1e-4, 1.0 - 1e-6
 _STEEPNESS = (0.2, 5.0)  # the map stays strictly increasing
@@ -33,7 +35,9 @@ class Calibration(Struct, array_like=True):
         """What was claimed and whether it came true, in place."""
         x = _log_odds(probability)
         p = _logistic(self.slope * x + self.offset)
-        residual, v = right - p, max(p * (1.0 - p), _FLAT)
+        residual, v = right - p, p * (1.0 - p)
+        if v < _FLAT:
+            v = _FLAT
         a, b, d = self.curvature
         a, b, d = _KEEP * a + v * x * x, _KEEP * b + v * x, _KEEP * d + v
         self.curvature = (a, b, d)
@@ -48,7 +52,7 @@ def _log_odds(probability: float) -> float:
         probability = _LEAST
     elif probability > _MOST:
         probability = _MOST
-    return log(probability / (1.0 - probability))
+    return LN2 * log2(probability / (1.0 - probability))
 
 
 def _logistic(log_odds: float) -> float:

@@ -18,7 +18,8 @@ from selector.policies.precedence import Precedence
 from selector.policies.tally import Tally
 from selector.policies.vote import everyone, weighted_mean, weighted_vote
 from selector.policy import LearnsFrom, Losses, Policy, Predictions, Selections
-from selector.pool import Lesson, Pool
+from selector.pool import Pool
+from selector.pool.opinions import Lesson, best
 
 _DETECTOR = DETECTORS["cusum"]
 _WRONG = 0.5  # losses from here on count as wrong
@@ -82,14 +83,17 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
             return weighted_mean(asked, state.weights.logs_of(asked), predictions)
         if not predictions:
             return Answer(None)
-        pool = _with_newcomers(state.pool, predictions)
+        pool = state.pool
         ballot = pool.ballot(predictions)
-        chances = pool.opinions(ballot).mixed[:-1]
+        if len(ballot.votes) < len(predictions):  # someone answered who is not known, and has just joined
+            pool = pool.with_models([*pool.models, *predictions])
+            ballot = pool.ballot(predictions)
+        chances = pool.opinions(ballot).mixed
         if state.precedence.first:
-            best = chances.index(max(chances))
+            answer = best(chances)
         else:
-            best = ballot.labels.index(_vote(state.weights, pool, predictions))
-        return Answer(ballot.labels[best], _calibration(state, selections, predictions)(chances[best]))
+            answer = ballot.labels.index(_vote(state.weights, pool, predictions))
+        return Answer(ballot.labels[answer], _calibration(state, selections, predictions)(chances[answer]))
 
     def observe(self, state: EnsembleState, decision: Decision, losses: Losses) -> EnsembleState:
         if self.task == "classification":
@@ -124,14 +128,6 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         tally = state.weights.tally
         odds = [exp(voter.accuracy.log_odds) for voter in state.pool.voters]
         return tally.describe(state.weights.of(tally.models) if self.task == "regression" else odds)
-
-
-def _with_newcomers(pool: Pool, predictions: Predictions) -> Pool:
-    """The pool, or if someone answered whom it does not know, one in which they have just joined."""
-    for model in predictions:
-        if model not in pool.models:
-            return pool.with_models([*pool.models, *predictions])
-    return pool
 
 
 def _vote(weights: Votes, pool: Pool, predictions: Predictions) -> Label:

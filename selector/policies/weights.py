@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import exp, log
+from math import exp, log, log2
 
 from msgspec import Struct
 
+from selector.logarithm import LN2
 from selector.policies.tally import Tally, sharpness, worth
 
 _LEAST = 1e-200  # weights that sum to less have lost digits: they are taken relative to the heaviest
@@ -152,7 +153,7 @@ def _shared(logs: Sequence[float], share: float) -> list[float]:
     if total < _LEAST:
         return _shared(_normalized(logs), share)
     kept, gift = (1.0 - share) / total, share / len(weights)
-    return [log(kept * w + gift) for w in weights]
+    return [LN2 * log2(kept * w + gift) for w in weights]
 
 
 def _log_sum(logs: Sequence[float]) -> float:

@@ -1,6 +1,5 @@
 """A pool of classifiers: which of their labels is right, and how likely, learned from feedback."""
 
-from selector.pool.opinions import Lesson
 from selector.pool.pool import Pool
 
-__all__ = ["Lesson", "Pool"]
+__all__ = ["Pool"]

@@ -35,21 +35,22 @@ class Accuracy(Struct, array_like=True):
         return log(self.right / (self.seen - self.right))
 
     def add(self, right: bool) -> bool:
-        """Count one label, in place; True if the rate has changed, and then it is estimated from here on."""
-        if self.seen >= _ENOUGH and self._has_changed(right):
-            self.right, self.seen, self.rise, self.fall = 1.0, 2.0, 1.0, 1.0
-            return True
-        self.right += right
-        self.seen += 1.0
-        return False
+        """Count one label, in place; True if the rate has changed, and then it is estimated from here on.
 
-    def _has_changed(self, right: bool) -> bool:
-        """One label's likelihood ratios: (1 + odds) / (1 + s odds) for odds times s, and times s if it is right."""
+        A label's likelihood ratio is (1 + odds) / (1 + s odds) for odds times s, and s times that if it is right.
+        """
         seen, hits = self.seen, self.right
-        misses = seen - hits
-        rise, fall = self.rise * seen / (misses + hits * _SHIFT), self.fall * seen / (misses + hits / _SHIFT)
-        if right:
-            rise, fall = rise * _SHIFT, fall / _SHIFT
-        self.rise = rise if rise > 1.0 else 1.0
-        self.fall = fall if fall > 1.0 else 1.0
-        return rise > _ALARM or fall > _ALARM
+        if seen >= _ENOUGH:
+            misses = seen - hits
+            rise, fall = self.rise * seen / (misses + hits * _SHIFT), self.fall * seen / (misses + hits / _SHIFT)
+            if right:
+                rise *= _SHIFT
+                fall /= _SHIFT
+            if rise > _ALARM or fall > _ALARM:
+                self.right, self.seen, self.rise, self.fall = 1.0, 2.0, 1.0, 1.0
+                return True
+            self.rise = rise if rise > 1.0 else 1.0
+            self.fall = fall if fall > 1.0 else 1.0
+        self.right = hits + right
+        self.seen = seen + 1.0
+        return False

@@ -8,10 +8,13 @@ from math import exp, log, log2
 from msgspec import Struct
 
 from selector.decisions import Label, Prediction
-from selector.pool.gradient import LN2
+from selector.logarithm import LN2
+from selector.pool.ranks import SHARES
 
-BINS = 7
-"""Bins of a score: six by rank, the last for predictions without one."""
+UNSCORED = SHARES
+"""The bin of predictions without a score."""
+BINS = SHARES + 1
+"""Bins of a score: by rank, and the last."""
 NONE = -1
 """The id of the outcome that no candidate is right."""
 

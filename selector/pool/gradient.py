@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import exp, log, sqrt
-
-LN2 = log(2.0)
-"""log(x) is written LN2 * log2(x) where it is hot: math.log looks for a second argument, for thrice the time."""
+from math import exp, sqrt
 
 Weight = list[float]
 """[value, sum of squared gradients]"""
@@ -17,13 +14,16 @@ NEGLIGIBLE = 0.003
 
 def step(weight: Weight, gradient: float, rate: float) -> None:
     """One step uphill, in place: AdaGrad (Duchi, Hazan, Singer: Adaptive subgradient methods, JMLR 2011)."""
-    weight[1] += gradient * gradient
-    weight[0] += rate * gradient / sqrt(weight[1])
+    squares = weight[1] + gradient * gradient
+    weight[1] = squares
+    weight[0] += rate * gradient / sqrt(squares)
 
 
 def softmax(scores: Sequence[float]) -> list[float]:
     """exp(z) / sum(exp(z)); none is 0."""
-    least = max(scores) - 30.0
-    odds = [exp(score - least) if score > least else 1.0 for score in scores]
-    total = sum(odds)
+    least, odds, total = max(scores) - 30.0, [], 0.0
+    for score in scores:
+        odd = exp(score - least) if score > least else 1.0
+        odds.append(odd)
+        total += odd
     return [odd / total for odd in odds]

@@ -10,10 +10,10 @@ from math import exp
 from msgspec import Struct, field
 
 from selector.decisions import Label, Prediction
-from selector.pool.ballot import BINS, NONE, Ballot, Vote, score_of, spread, stretch
+from selector.pool.ballot import NONE, UNSCORED, Ballot, Vote, score_of, spread, stretch
 from selector.pool.confusions import LABELS, Confusions
 from selector.pool.gradient import softmax
-from selector.pool.opinions import Lesson, Opinions
+from selector.pool.opinions import Lesson, Opinions, best
 from selector.pool.strengths import Strengths
 from selector.pool.voter import Duel, Voter
 
@@ -37,7 +37,7 @@ class Pool(Struct, array_like=True):
     voters: list[Voter] = []
     leaders: list[int] = []
     labels: dict[Label, int] = {}
-    strengths: Strengths = field(default_factory=lambda: Strengths([0.0, 1.0], [0.0, 1.0]))
+    strengths: Strengths = field(default_factory=lambda: Strengths([0.0, 1.0], [0.0, 1.0], [0.0, 1.0]))
     confusions: Confusions = field(default_factory=lambda: Confusions([0.0, 1.0], [0.0, 1.0]))
     share: float = 0.5
     seen: int = 0
@@ -48,8 +48,8 @@ class Pool(Struct, array_like=True):
         known = dict(zip(self.models, self.voters, strict=True))
         weight = _initial_weight(len(names))
         voters = [copy(known[name]) if name in known else Voter([weight, 1.0]) for name in names]
-        coalition = self.strengths.coalition if self.seen else [weight, 1.0]
-        strengths = Strengths(coalition, self.strengths.bias)
+        known_strengths = self.strengths if self.seen else Strengths([weight, 1.0], [weight, 1.0], self.strengths.bias)
+        strengths = Strengths(known_strengths.coalition, known_strengths.duels, known_strengths.bias)
         pool = Pool(names, voters, [], self.labels, strengths, self.confusions, self.share, self.seen)
         pool._elect()
         return pool
@@ -68,24 +68,28 @@ class Pool(Struct, array_like=True):
                 score = score_of(prediction)
                 distributions.append((i, prediction))
             if score is None:
-                votes.append((i, vote, BINS - 1, 0.0))
+                votes.append((i, vote, UNSCORED, 0.0))
             else:
-                votes.append((i, vote, self.voters[i].ranks.bin(score, BINS - 1), stretch(score)))
+                votes.append((i, vote, self.voters[i].ranks.bin(score), stretch(score)))
                 scores.append((i, score))
         labels = list(candidates)
-        spreads = {i: spread(said, labels) for i, said in distributions} if len(labels) > 1 else {}
         ids = [self.labels.get(label, 0) for label in labels]
-        return Ballot(labels, [*ids, NONE], votes, scores, spreads)
+        ids.append(NONE)
+        spreads = {}
+        if distributions and len(labels) > 1:
+            for i, said in distributions:
+                spreads[i] = spread(said, labels)
+        return Ballot(labels, ids, votes, scores, spreads)
 
     def opinions(self, ballot: Ballot) -> Opinions:
         """The chance of each outcome: of each candidate, and that none of them is right."""
         scores, evidence = self.strengths.scores(ballot, self.voters, self.leaders, self.models)
         first = softmax(scores)
-        scores, meanings = self.confusions.scores(scores, ballot, self.voters)
+        scores, before = self.confusions.scores(scores, ballot, self.voters)
         second = softmax(scores)
-        share, rest = self.share, 1.0 - self.share
-        mixed = [share * p + rest * q for p, q in zip(first, second, strict=True)]
-        return Opinions(first, second, mixed, evidence, meanings)
+        share = self.share
+        mixed = [share * first[o] + (1.0 - share) * q for o, q in enumerate(second)]
+        return Opinions(first, second, mixed, evidence, before)
 
     def learn(self, predictions: Mapping[str, Prediction], right: Mapping[str, bool]) -> Lesson | None:
         """Who was right, as far as known, in place; what there was to learn, if anything."""
@@ -109,11 +113,11 @@ class Pool(Struct, array_like=True):
         truth = self._truth(ballot, opinions.mixed, right)
         if truth is None:
             return None
-        self._rate(opinions, truth)
-        evidence = opinions.evidence
-        self.strengths.learn(ballot, self.voters, evidence, truth, opinions.first)
-        self.confusions.learn(ballot, self.voters, opinions.meanings, truth, opinions.second)
-        return Lesson(ballot.labels, opinions.mixed[:-1], truth[:-1])
+        possible = [o for o, chance in enumerate(truth) if chance]
+        self._rate(opinions, possible)
+        self.strengths.learn(ballot, self.voters, opinions.evidence, truth, opinions.first)
+        self.confusions.learn(ballot, self.voters, opinions.before, truth, opinions.second)
+        return Lesson(ballot.labels, opinions.mixed, truth)
 
     def _name(self, labels: Sequence[Label]) -> None:
         """Ids for labels that are new, as long as there are any."""
@@ -127,7 +131,9 @@ class Pool(Struct, array_like=True):
         for i, vote, _, _ in ballot.votes:
             is_right = right.get(self.models[i])
             if is_right:
-                return [1.0 if o == vote else 0.0 for o in range(len(chances))]
+                truth = [0.0] * len(chances)
+                truth[vote] = 1.0
+                return truth
             if is_right is not None:
                 wrong.add(vote)
         if not wrong:
@@ -136,21 +142,20 @@ class Pool(Struct, array_like=True):
         total = sum(left)
         return [chance / total for chance in left]
 
-    def _rate(self, opinions: Opinions, truth: Sequence[float]) -> None:
+    def _rate(self, opinions: Opinions, possible: Sequence[int]) -> None:
         """The first opinion's share, by log loss and error, tempered, with fixed share, in place."""
-        first, second = _merit(opinions.first, truth), _merit(opinions.second, truth)
-        share = self.share * first / (self.share * first + (1.0 - self.share) * second)
-        self.share = (1.0 - _SHARE) * share + _SHARE / 2
+        first = self.share * _merit(opinions.first, possible)
+        second = (1.0 - self.share) * _merit(opinions.second, possible)
+        self.share = (1.0 - _SHARE) * first / (first + second) + _SHARE / 2
 
     def _elect(self) -> None:
         """Choose the leaders, and forget the duels of others, in place."""
-        best = sorted(range(len(self.models)), key=lambda i: (-self.voters[i].accuracy.rate, i))
-        self.leaders = sorted(best[:LEADERS])
-        weight = _initial_weight(len(self.models))
+        ranked = sorted(range(len(self.models)), key=lambda i: (-self.voters[i].accuracy.rate, i))
+        self.leaders = sorted(ranked[:LEADERS])
         duels: list[dict[str, Duel]] = [{} for _ in self.models]
         for i, j in combinations(self.leaders, 2):
             name = self.models[j]
-            duels[i][name] = self.voters[i].duels.get(name) or Duel([weight, 1.0])
+            duels[i][name] = self.voters[i].duels.get(name) or Duel()
         for voter, kept in zip(self.voters, duels, strict=True):
             voter.duels = kept
         self.strengths.coalitions = {}
@@ -159,19 +164,20 @@ class Pool(Struct, array_like=True):
         """Learn a model anew: its accuracy has changed."""
         weight, name, old = _initial_weight(len(self.models)), self.models[i], self.voters[i]
         self.voters[i] = Voter([weight, 1.0], old.accuracy, old.ranks)
-        self.voters[i].duels = {other: Duel([weight, 1.0]) for other in old.duels}
+        self.voters[i].duels = {other: Duel() for other in old.duels}
         for voter in self.voters:
             if name in voter.duels:
-                voter.duels[name] = Duel([weight, 1.0])
+                voter.duels[name] = Duel()
         self.strengths.coalitions = {}
 
 
-def _merit(opinion: Sequence[float], truth: Sequence[float]) -> float:
-    """By what factor an opinion's share grows, up to a common one."""
-    possible = [p for p, t in zip(opinion, truth, strict=True) if t]
-    wrong = truth[-1] < 1.0 and max(possible) < max(opinion[:-1])
-    merit: float = max(sum(possible), _LEAST) ** _LOG
-    return merit * _ERROR if wrong else merit
+def _merit(opinion: Sequence[float], possible: Sequence[int]) -> float:
+    """By what factor an opinion's share grows, up to a common one, if one of these outcomes is right."""
+    chance = _LEAST
+    for o in possible:
+        chance += opinion[o]
+    merit: float = chance**_LOG
+    return merit if best(opinion) in possible else merit * _ERROR
 
 
 def _initial_weight(models: int) -> float:

@@ -8,14 +8,36 @@ from operator import mul, sub
 
 from msgspec import Struct
 
+from selector.logarithm import LN2
 from selector.pool.ballot import Ballot, Vote
-from selector.pool.gradient import LN2, NEGLIGIBLE, Weight, step
+from selector.pool.gradient import NEGLIGIBLE, Weight, step
 from selector.pool.opinions import Contest, Evidence
-from selector.pool.voter import COARSE, MEMORY, Cell, Voter, forget
+from selector.pool.voter import COARSE, MEMORY, Voter, forget
 
 _RATE = 0.05
 _COALITIONS = 4096  # remembered at most
 _BASE = 16  # digits of a coalition's key
+
+
+class Coalition(Struct, array_like=True):
+    """How often each outcome was right, and for each candidate log(that / times none was), from one of each."""
+
+    counts: list[float]
+    log_odds: list[float] = []
+
+    def add(self, truth: Sequence[float]) -> None:
+        """Count one label, in place: the chance of each outcome."""
+        counts = self.counts
+        if sum(counts) >= MEMORY:
+            forget(counts)
+        for o, chance in enumerate(truth):
+            if chance:
+                counts[o] += chance
+        rest = log2(counts[-1] + 1.0)
+        self.log_odds = [LN2 * (log2(count + 1.0) - rest) for count in counts[:-1]]
+
+
+_UNKNOWN = Coalition([])
 
 
 class Strengths(Struct, array_like=True):
@@ -26,29 +48,36 @@ class Strengths(Struct, array_like=True):
     """
 
     coalition: Weight
+    duels: Weight
     bias: Weight
-    coalitions: dict[int, Cell] = {}
+    coalitions: dict[int, Coalition] = {}
 
     def scores(
         self, ballot: Ballot, voters: Sequence[Voter], leaders: Sequence[int], names: Sequence[str]
     ) -> tuple[list[float], Evidence]:
         """Scores of the outcomes, in log odds."""
-        scores, by_voter = [0.0] * len(ballot.labels), []
-        scores.append(self.bias[0])
+        scores, key = [0.0] * len(ballot.ids), 0
         for i, vote, bin_, x in ballot.votes:
             voter = voters[i]
-            cell = voter.cells[bin_]
-            odds = cell[2] if cell[1] else voter.accuracy.log_odds
-            scores[vote] += voter.weight[0] * odds + voter.score[0] * x
-            by_voter.append(odds)
+            scores[vote] += voter.weight[0] * voter.cells[bin_][2] + voter.score[0] * x
+            key = key * _BASE + vote + 1
+        scores[-1] = self.bias[0]
         for i, spreads in ballot.spreads.items():
-            _add(scores, spreads, voters[i].spread[0])
-        votes = ballot.votes if len(leaders) == len(voters) else [vote for vote in ballot.votes if vote[0] in leaders]
-        contests = _contests(votes, voters, names, scores) if len(ballot.labels) > 1 else []
-        key = _key(votes, leaders)
-        record = self._odds(key, len(scores))
-        _add(scores, record, self.coalition[0])
-        return scores, Evidence(by_voter, contests, key, record)
+            weight = voters[i].spread[0]
+            for o, x in enumerate(spreads):
+                scores[o] += weight * x
+        votes = ballot.votes
+        if len(votes) < len(voters) or len(leaders) < len(voters):
+            votes = [vote for vote in votes if vote[0] in leaders]
+            key = _key(votes, leaders)
+        contests, margins = _contests(votes, voters, names, len(ballot.labels))
+        record = self.coalitions.get(key, _UNKNOWN).log_odds
+        if len(record) != len(margins):
+            record = [0.0] * len(margins)
+        duels, coalition = self.duels[0], self.coalition[0]
+        for o, margin in enumerate(margins):
+            scores[o] += duels * margin + coalition * record[o]
+        return scores, Evidence(contests, margins, key, record)
 
     def learn(
         self, ballot: Ballot, voters: Sequence[Voter], found: Evidence, truth: Sequence[float], claim: Sequence[float]
@@ -58,71 +87,58 @@ class Strengths(Struct, array_like=True):
         telling = max(residuals) > NEGLIGIBLE
         if telling:
             step(self.bias, residuals[-1], _RATE)
-            step(self.coalition, sum(map(mul, residuals, found.odds)), _RATE)
+            step(self.coalition, sum(map(mul, residuals, found.record)), _RATE)
+            step(self.duels, sum(map(mul, residuals, found.margins)), _RATE)
             for i, spreads in ballot.spreads.items():
                 step(voters[i].spread, sum(map(mul, residuals, spreads)), _RATE)
-        for (i, vote, bin_, x), odds in zip(ballot.votes, found.by_voter, strict=True):
+        for i, vote, bin_, x in ballot.votes:
             voter = voters[i]
             if telling:
-                step(voter.weight, residuals[vote] * odds, _RATE)
+                step(voter.weight, residuals[vote] * voter.cells[bin_][2], _RATE)
                 if x:
                     step(voter.score, residuals[vote] * x, _RATE)
             voter.add(bin_, truth[vote])
-        for duel, first, second, key, x, y in found.contests:
-            if telling:
-                step(duel.weight, residuals[first] * x + residuals[second] * y, _RATE)
+        for duel, first, second, key in found.contests:
             duel.add(key, truth[first], truth[second])
         self._count(found.coalition, truth)
 
-    def _odds(self, key: int, outcomes: int) -> list[float]:
-        """For each candidate log(times it was right / times none was), from one of each; nothing if never met."""
-        cell = self.coalitions.get(key)
-        if cell is None or len(cell) != outcomes:
-            return []
-        none = cell[-1] + 1.0
-        return [LN2 * log2((count + 1.0) / none) for count in cell[:-1]]
-
     def _count(self, key: int, truth: Sequence[float]) -> None:
-        cell = self.coalitions.get(key)
-        if cell is None:
+        coalition = self.coalitions.get(key)
+        if coalition is None:
+            coalition = Coalition([0.0] * len(truth))
             if len(self.coalitions) < _COALITIONS:
-                self.coalitions[key] = list(truth)
-        elif len(cell) == len(truth):
-            if sum(cell) >= MEMORY:
-                forget(cell)
-            for o, chance in enumerate(truth):
-                cell[o] += chance
+                self.coalitions[key] = coalition
+        if len(coalition.counts) == len(truth):
+            coalition.add(truth)
 
 
 def _key(votes: Sequence[Vote], leaders: Sequence[int]) -> int:
     """Who of the leaders is there, and who of them agree; `votes` are theirs."""
-    key, there = 0, len(leaders)
-    if len(votes) < there:
+    if len(votes) < len(leaders):
         said = {i: vote for i, vote, _, _ in votes}
         votes = [(i, said.get(i, -1), 0, 0.0) for i in leaders]
+    key = 0
     for _, vote, _, _ in votes:
-        key = key * _BASE + (vote + 1 if vote < _BASE - 2 else _BASE - 1)
+        key = key * _BASE + (vote + 1) % _BASE
     return key
 
 
 def _contests(
-    votes: Sequence[Vote], voters: Sequence[Voter], names: Sequence[str], scores: list[float]
-) -> list[Contest]:
-    """All pairs of these voters that disagree; what is known of each is added to the scores, in place."""
-    found = []
+    votes: Sequence[Vote], voters: Sequence[Voter], names: Sequence[str], candidates: int
+) -> tuple[list[Contest], list[float]]:
+    """All pairs of these voters that disagree, and the sum of what is known of them, by candidate."""
+    found: list[Contest] = []
+    margins = [0.0] * candidates
+    if candidates < 2:
+        return found, margins
     for n, (i, vote, bin_, _) in enumerate(votes, 1):
-        duels, row = voters[i].duels, bin_ // 2 * COARSE
+        duels, row, margin = voters[i].duels, bin_ // 2 * COARSE, 0.0
         for j, other, other_bin, _ in votes[n:]:
             if other != vote:
                 duel, key = duels[names[j]], row + other_bin // 2
-                x, y = duel.log_odds(key)
-                weight = duel.weight[0]
-                scores[vote] += weight * x
-                scores[other] += weight * y
-                found.append((duel, vote, other, key, x, y))
-    return found
-
-
-def _add(scores: list[float], inputs: Sequence[float], weight: float) -> None:
-    for o, x in enumerate(inputs):
-        scores[o] += weight * x
+                cell = duel.by_score.get(key) or duel.anywhere()
+                margin += cell[3]
+                margins[other] += cell[4]
+                found.append((duel, vote, other, key))
+        margins[vote] += margin
+    return found, margins

@@ -6,11 +6,13 @@ from math import log2
 
 from msgspec import Struct, field
 
+from selector.logarithm import LN2
 from selector.pool.accuracy import Accuracy
 from selector.pool.ballot import BINS
-from selector.pool.gradient import LN2, Weight
+from selector.pool.gradient import Weight
 from selector.pool.ranks import Ranks
 
+_KEEP = 0.95
 SHRINKAGE = 4.0
 """Labels that a coarser estimate counts for in a finer one."""
 COARSE = 4
@@ -19,50 +21,45 @@ MEMORY = 1000.0
 """Labels after which a count begins to forget."""
 
 Cell = list[float]
-_WHOLE = -1
-
-
-class Row(Struct, array_like=True):
-    """One answer: how often it was given; by label id [weight, sum of squared gradients, times it was right]."""
-
-    total: float = 0.0
-    cells: dict[int, Cell] = {}
+Cells = dict[int, Cell]
+"""By outcome's id [weight, sum of squared gradients, times it was right, log of that and of what was expected]."""
 
 
 class Duel(Struct, array_like=True):
-    """Two models that disagree, and who was right by their scores.
+    """Two models that disagree, and who was right: the first, the second, or neither.
 
-    `by_score` holds [first right, second right, all, log(P(first is right) / P(neither)), and of the second] by the
-    bins of the two scores; under -1 for all, without the logarithms.
+    `whole` counts that; `by_score`, by the bins of the two scores, too, followed by log(P(first is right) / P(neither))
+    and by that of the second, shrunk to the whole. Among two classes neither is ever right, so one of each is taken for
+    granted and never forgotten.
     """
 
-    weight: Weight
-    by_score: dict[int, Cell] = field(default_factory=lambda: {_WHOLE: [1.0, 1.0, 3.0, 0.0, 0.0]})
+    whole: Cell = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    by_score: dict[int, Cell] = {}
 
-    def log_odds(self, key: int) -> tuple[float, float]:
-        """log(P(first is right) / P(neither)), and of the second, where the scores' bins are `key`."""
-        cell = self.by_score.get(key)
-        if cell is None:
-            first, second, seen, _, _ = self.by_score[_WHOLE]
-            rest = seen - first - second
-            return LN2 * log2(first / rest), LN2 * log2(second / rest)
-        return cell[3], cell[4]
+    def anywhere(self) -> Cell:
+        """What is known where the bins are not."""
+        first, second, neither = self.whole
+        rest = log2(neither + 1.0)
+        return [first, second, neither, LN2 * (log2(first + 1.0) - rest), LN2 * (log2(second + 1.0) - rest)]
 
     def add(self, key: int, first: float, second: float) -> None:
         """Count one label, in place: the chances that the first, and the second, was right."""
-        whole, cell = self.by_score[_WHOLE], self.by_score.get(key)
+        whole, cell = self.whole, self.by_score.get(key)
         if cell is None:
             cell = self.by_score[key] = [0.0, 0.0, 0.0, 0.0, 0.0]
         for counts in (whole, cell):
-            if counts[2] >= MEMORY:
-                forget(counts)
             counts[0] += first
             counts[1] += second
-            counts[2] += 1.0
-        shrinkage = SHRINKAGE / whole[2]
-        a, b = cell[0] + shrinkage * whole[0], cell[1] + shrinkage * whole[1]
-        rest = log2(cell[2] + SHRINKAGE - a - b)
-        cell[3], cell[4] = LN2 * (log2(a) - rest), LN2 * (log2(b) - rest)
+            counts[2] += 1.0 - first - second
+        total = whole[0] + whole[1] + whole[2]
+        if total >= MEMORY:
+            forget(whole)
+            if sum(cell[:3]) >= MEMORY:
+                forget(cell)
+        part = SHRINKAGE / (total + 3.0)
+        rest = log2(cell[2] + part * (whole[2] + 1.0))
+        cell[3] = LN2 * (log2(cell[0] + part * (whole[0] + 1.0)) - rest)
+        cell[4] = LN2 * (log2(cell[1] + part * (whole[1] + 1.0)) - rest)
 
 
 class Voter(Struct, array_like=True):
@@ -79,8 +76,8 @@ class Voter(Struct, array_like=True):
     score: Weight = field(default_factory=lambda: [0.0, 1.0])
     spread: Weight = field(default_factory=lambda: [0.1, 1.0])
     confusion: Weight = field(default_factory=lambda: [0.3, 1.0])
-    rows: dict[int, Row] = {}
-    trust: dict[int, dict[int, Cell]] = {}
+    rows: dict[int, Cells] = {}
+    trust: dict[int, Cells] = {}
     duels: dict[str, Duel] = {}
 
     def add(self, bin_: int, right: float) -> None:
@@ -96,5 +93,5 @@ class Voter(Struct, array_like=True):
 
 
 def forget(counts: Cell) -> None:
-    """Scale counts that have reached the memory, in place: old labels fade."""
-    counts[:] = [(1.0 - 1.0 / MEMORY) * count for count in counts]
+    """Scale counts that have reached the memory, in place: old labels fade, a twentieth at a time."""
+    counts[:] = [_KEEP * count for count in counts]

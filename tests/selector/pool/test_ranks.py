@@ -13,7 +13,7 @@ def test_bins_hold_equal_shares_whatever_the_scale() -> None:
         for i in range(20_000):
             score = scale * rng.random() ** 3
             if i >= 10_000:
-                counts[ranks.bin(score, 6)] += 1
+                counts[ranks.bin(score)] += 1
             ranks.add(score)
         assert max(counts) - min(counts) < 0.06 * 10_000
 
@@ -27,4 +27,4 @@ def test_memory_is_bounded_and_old_scores_still_count() -> None:
 
 
 def test_the_first_score_has_a_bin() -> None:
-    assert Ranks().bin(0.7, 6) == 0
+    assert Ranks().bin(0.7) == 0
