@@ -75,8 +75,10 @@ class Detector(ABC):
             self._refresh(watch)
         worse, better = self.weigh(watch.evidence, watch.constants, loss)
         watch.worse, watch.better = worse, better
-        watch.rise_count, watch.rise_loss = _since(worse, watch.rise_count, watch.rise_loss, loss)
-        watch.fall_count, watch.fall_loss = _since(better, watch.fall_count, watch.fall_loss, loss)
+        if worse >= _HALF or watch.rise_count > 0.0:
+            watch.rise_count, watch.rise_loss = _since(worse, watch.rise_count, watch.rise_loss, loss)
+        if better >= _HALF or watch.fall_count > 0.0:
+            watch.fall_count, watch.fall_loss = _since(better, watch.fall_count, watch.fall_loss, loss)
         if worse >= 1.0 or better >= 1.0:
             return self._alarm(watch)
         watch.recent_count += 1.0
@@ -103,11 +105,19 @@ class Detector(ABC):
         return "better"
 
     def _refresh(self, watch: Watch) -> None:
-        n = watch.count + 1.0
-        rate = (watch.loss + 0.5) / n
-        error = sqrt(rate * max(0.0, 1.0 - rate) / n) * (1.0 + _DISTRUST / sqrt(n))
-        watch.constants = self.prepare(max(0.001, min(0.999, rate - error)), min(0.999, max(0.001, rate + error)))
+        watch.constants = self.prepare(*rates(watch.count, watch.loss))
         watch.due = _REFRESH * watch.count + 1.0
+
+
+def rates(count: float, total: float) -> tuple[float, float]:
+    """The rate of which `count` labels of `total` loss are a sample, one standard error low and high.
+
+    More while labels are few, and within [.001, .999].
+    """
+    n = count + 1.0
+    rate = (total + 0.5) / n
+    error = sqrt(rate * max(0.0, 1.0 - rate) / n) * (1.0 + _DISTRUST / sqrt(n))
+    return max(0.001, min(0.999, rate - error)), min(0.999, max(0.001, rate + error))
 
 
 def _since(level: float, count: float, total: float, loss: float) -> tuple[float, float]:

@@ -133,8 +133,11 @@ def loss_of_answer(decision: Decision, feedback: Feedback, loss: Loss) -> float 
 
 def _from_label(predictions: Mapping[str, Prediction], label: Label, loss: Loss) -> dict[str, float]:
     loss.check(label)
+    models = sorted(predictions)
+    with suppress(InvalidLabel):
+        return {model: loss(predictions[model], label) for model in models}
     losses = {}
-    for model in sorted(predictions):
+    for model in models:
         with suppress(InvalidLabel):  # what one model said is no reason not to score the others
             losses[model] = loss(predictions[model], label)
     return losses

@@ -10,6 +10,8 @@ from selector.decisions import Decision, Feedback, HealthChanged, HealthState, P
 from selector.health.course import examined, probed, rescued, watched
 from selector.health.electorate import Electorate
 from selector.health.guess import Guess
+from selector.health.labelled import Case, cases
+from selector.health.probes import Probes
 from selector.health.signs import Findings, Signs
 from selector.health.standing import Standing, quarantined
 from selector.health.trial import Trials
@@ -18,9 +20,7 @@ from selector.losses import Loss, losses_of
 from selector.policy import Task
 
 BLOCK = 32  # queries that are looked at together
-CLOSELY = 8  # the same, while a model is on probation or fails to answer
-HOPE = 0.5  # the share of queries that are probes, while the last probe was good
-FOLLOW_UP = 8  # of them at most, for each good probe
+CLOSELY = 8  # the same, while a model is on probation, fails to answer, or seems to dissent more
 
 
 class Monitor:
@@ -40,7 +40,7 @@ class Monitor:
         share: float,
         enough: Callable[[tuple[str, ...]], bool] = bool,
     ) -> None:
-        self.share = share
+        self._probes = Probes(share)
         self._enough = enough
         self._loss = loss
         self._numbers = task == "regression"
@@ -49,8 +49,8 @@ class Monitor:
         self._electorate = Electorate(self._signs, self._numbers)
         self._trials: dict[str, Trials] = {}
         self._standings: Mapping[str, Standing] = {}
+        self._resting: frozenset[str] = frozenset()
         self._proposed: set[str] = set()
-        self._follow_up: dict[str, int] = {}
         self._rows: list[Row] = []
         self._failed: Counter[str] = Counter()
         self._due = BLOCK
@@ -63,11 +63,13 @@ class Monitor:
             if standing != before:
                 self._proposed.discard(model)
                 self._begin(model, standing, before)
-        if quarantined(standings) != quarantined(self._standings):
+        resting = quarantined(standings)
+        if resting != self._resting:
+            self._resting = resting
             for signs in self._signs.values():
-                signs.forget_votes()
+                signs.forget_siblings()
         self._standings = standings
-        self._due = CLOSELY if self._trials else BLOCK
+        self._due = self._until_look()
 
     def withdraw(self, model: str) -> None:
         """What was proposed of this model will not come about: it may be proposed again."""
@@ -79,18 +81,8 @@ class Monitor:
         return "healthy" if standing is None else standing.state
 
     def probes(self, models: Iterable[str], rng: Random) -> tuple[tuple[str, float], ...]:
-        """Those of `models` (in quarantine) that are to be probed with this query, each with its probability.
-
-        A good probe is followed up at once, by up to FOLLOW_UP probes in half of the queries.
-        """
-        drawn = []
-        for model in models:
-            hopeful = self._follow_up.get(model, 0) > 0
-            share = max(HOPE, self.share) if hopeful else self.share
-            if rng.random() < share:
-                self._follow_up[model] = self._follow_up.get(model, 0) - hopeful
-                drawn.append((model, share))
-        return tuple(drawn)
+        """Those of `models` (in quarantine) that are to be probed with this query, each with its probability."""
+        return self._probes.draw(models, rng)
 
     def answered(self, query: int, predictions: Row, failed: Sequence[str] = ()) -> list[HealthChanged]:
         """A query was answered with these predictions; models in `failed` gave none, by error or in time.
@@ -115,7 +107,7 @@ class Monitor:
         if prediction is not None:
             trials.say([prediction.output])
             trials.add("dissent", *self._electorate.of_one(model, prediction, siblings))
-        self._follow(model, trials, before)
+        self._probes.follow(model, trials, before)
         return self._judge(model, trials)
 
     def learned(self, decision: Decision, feedback: Feedback) -> list[HealthChanged]:
@@ -129,9 +121,9 @@ class Monitor:
         if feedback.label is not None:
             self._guess.learn(feedback.label)
         changes = []
-        for model, loss in losses.items():
+        for model, case in cases(decision, feedback, losses, self._resting, self._guess.chance):
             if model in self._signs:
-                changes += self._score(model, loss, decision)
+                changes += self._score(model, case, decision.at)
         return changes
 
     def findings(self, model: str) -> Findings:
@@ -149,32 +141,25 @@ class Monitor:
         elif self._trials.pop(model, None) is not None:
             levels = {} if before is None else before.levels
             self._signs[model] = Signs({name: well for name, (well, _) in levels.items()})
-        self._follow_up.pop(model, None)
+        self._probes.forget(model)
 
     def _asked(self, model: str) -> bool:
-        return self.state(model) != "quarantined"
+        return model not in self._resting
 
-    def _score(self, model: str, loss: float, decision: Decision) -> list[HealthChanged]:
+    def _score(self, model: str, case: Case, at: float) -> list[HealthChanged]:
         trials, signs = self._trials.get(model), self._signs[model]
         if trials is not None:
-            if decision.at < self._standings[model].since:
+            if at < self._standings[model].since:
                 return []  # of the time before
             before = trials.hope
-            trials.add("loss", 1, loss)
-            self._follow(model, trials, before)
+            trials.add("loss", 1, case.loss)
+            self._probes.follow(model, trials, before)
             return self._judge(model, trials)
         changed = signs.loss.changed
-        signs.score_with(loss, decision.query.id)
+        signs.learn(case)
         if changed == signs.loss.changed:
             return self._examine(model) if changed else []
         return self._look()
-
-    def _follow(self, model: str, trials: Trials, before: float) -> None:
-        """A sign of recovery is followed up, if it is a new one."""
-        if trials.hope == 0.0:
-            self._follow_up[model] = 0
-        elif trials.hope > before:
-            self._follow_up[model] = FOLLOW_UP
 
     def _judge(self, model: str, trials: Trials) -> list[HealthChanged]:
         if self._asked(model):
@@ -195,7 +180,13 @@ class Monitor:
             changes += self._judge(model, trials)
         for model in self._signs:
             changes += self._examine(model)
+        self._due = self._until_look()
         return changes
+
+    def _until_look(self) -> int:
+        """The queries that are looked at together next: few while something seems to happen."""
+        closely = self._trials or any(signs.dissent.leaving for signs in self._signs.values())
+        return CLOSELY if closely else BLOCK
 
     def _take(self, model: str, signs: Signs, said: Sequence[Prediction], failed: int, votes: Votes) -> None:
         trials = self._trials.get(model)
@@ -210,7 +201,7 @@ class Monitor:
             return
         if outputs:
             if model not in self._electorate.mute and votes.asked:
-                signs.vote(asked, dissents, outputs, votes.minds, self._newest)
+                signs.dissent.vote(asked, dissents, outputs, votes.minds, self._newest)
             signs.run.add(outputs)
         scores = [prediction.score for prediction in said if prediction.score is not None]
         if scores:

@@ -6,8 +6,13 @@ from math import sqrt
 
 from selector.drift import Change, Cusum, Watch
 
+SILENT = 1e-6
+"""False alarms a query of each signal that needs no labels; there are three."""
+KNOWN = 100.0
+"""Queries from which a usual level is learned; that many a new model is taken to have answered."""
 SETTLED = 2_000.0  # observations at a new level make it the usual one
 _MEMORY = 32.0  # observations that `lately` remembers
+_CALM = 0.25  # of an alarm's evidence
 _BACK = 0.25  # with at most this part of the distance left, a level is back at the usual one
 
 
@@ -32,7 +37,7 @@ class Blocks(Cusum):
             return self._alarm(watch)
         watch.recent_count += n
         watch.recent_loss += total
-        if watch.worse < 0.25 and watch.better < 0.25:
+        if watch.worse < _CALM and watch.better < _CALM:
             watch.count += watch.recent_count
             watch.loss += watch.recent_loss
             watch.recent_count = watch.recent_loss = 0.0
@@ -106,6 +111,11 @@ class Signal:
         return _mean(self._watch.loss + self._watch.recent_loss, self.count)
 
     @property
+    def now(self) -> str:
+        """The present level beside the usual one, in words."""
+        return f"{self.level:.2f} over the last {self.count:.0f}, usually {self.usual:.2f}"
+
+    @property
     def excess(self) -> float:
         """How far the last few dozen observations lie above the usual level; nothing before there are that many."""
         return self.lately - self.usual if self._count >= _MEMORY else 0.0
@@ -114,6 +124,11 @@ class Signal:
     def watched(self) -> bool:
         """Whether there is evidence of a rise, or there has been one."""
         return self.changed or self._watch.worse > 0.0
+
+    @property
+    def leaving(self) -> bool:
+        """Whether there is a good part of what proves a rise, or a change has just been proved."""
+        return self._watch.worse >= _CALM or (self.changed and self.count <= _MEMORY)
 
     @property
     def seen(self) -> float:
@@ -133,6 +148,11 @@ class Signal:
             self._leave()
         elif self.changed and self._watch.count >= SETTLED:
             self.changed = False
+
+    def alarm(self, count: float, total: float) -> None:
+        """Other evidence proves a change; the last `count` observations came after it, with the sum `total`."""
+        self._watch.recent_count, self._watch.recent_loss = count, total
+        self._leave()
 
     def _leave(self) -> None:
         usual, known, left = self.usual, self.known, _mean(self._watch.loss, self._watch.count)

@@ -10,23 +10,14 @@ from statistics import median
 from msgspec import Struct
 
 from selector.decisions import Label
-from selector.drift import FALSE_ALARMS
+from selector.health.dissent import ENOUGH, LEFT, USEFUL, Dissent
+from selector.health.labelled import Case, Labelled
 from selector.health.run import Run
-from selector.health.signal import Signal
+from selector.health.signal import KNOWN, SILENT, Signal
 
-SILENT = 1e-6  # false alarms a query of each signal that needs no labels; there are three
-_LEFT = 0.25  # a model with at most this part of its usefulness left has failed
-_ENOUGH = 10.0  # labels
-_PLENTY = 24.0  # queries without labels
 _RUN = 4  # no shorter run is one of a model that is stuck
 _FAILING = 0.5  # of its queries a model that has failed does not answer
-_KNOWN = 100.0  # queries from which a usual level is learned; that many a new model is taken to have answered
-_USEFUL = 0.2  # a model that agrees with its siblings less than this above chance has nothing to lose
 _WORTH = 0.1  # of loss: a model that lost no more than this did no harm
-_SHARED = 2 / 3  # with at least this part of its new dissent among its siblings too, it is not its own
-_DIVIDED = 0.7  # of one mind less than this part as often as usual, siblings are no measure
-_BLOCKS = 16.0  # that are remembered
-_FAR = 0.6  # a number that dissents this often tells nothing
 
 
 class Findings(Struct, frozen=True):
@@ -44,54 +35,27 @@ class Signs:
     """The signals of one model. `usual` are levels that are known from before, by signal."""
 
     def __init__(self, usual: Mapping[str, float] | None = None) -> None:
-        known = {name: (level, _KNOWN) for name, level in (usual or {}).items()}
-        self.loss = Signal(FALSE_ALARMS, *known.get("loss", (0.0, 0.0)), trusted=_KNOWN / 2)
-        self.failures = Signal(SILENT, *known.get("failures", (0.01, _KNOWN)))
-        self.dissent = Signal(SILENT, *known.get("dissent", (0.0, 0.0)), trusted=_KNOWN)
-        self.score = Signal(SILENT, welcome=False, trusted=_KNOWN)
+        known = {name: (level, KNOWN) for name, level in (usual or {}).items()}
+        self._labelled = Labelled(*known.get("loss", (0.0, 0.0)))
+        self.failures = Signal(SILENT, *known.get("failures", (0.01, KNOWN)))
+        self.dissent = Dissent(*known.get("dissent", (0.0, 0.0)))
+        self.score = Signal(SILENT, welcome=False, trusted=KNOWN)
         self.run = Run()
-        self._said: Counter[Label] = Counter()  # since the model began to dissent
-        self._minds: Counter[Label] = Counter()
-        self._unity = 1.0  # how often its siblings are of one mind
-        self._usual_unity = 1.0
-        self._blocks = 0.0
-        self._usual_minds: Counter[Label] = Counter()  # before that
-        self._since = 0  # the last query before that
-        self._labels = 0.0  # of later ones
-        self._losses = 0.0
 
-    def score_with(self, loss: float, query: int) -> None:
-        """A label has come for what it said to this query."""
-        self.loss.add(1, loss)
-        if query > self._since:
-            self._labels += 1.0
-            self._losses += loss
+    @property
+    def loss(self) -> Signal:
+        """What it loses by its answers, where there are labels."""
+        return self._labelled.loss
 
-    def vote(self, n: int, dissents: int, outputs: Sequence[Label], minds: Counter[Label], newest: int) -> None:
-        """In `n` of its queries its siblings were of one mind, and `dissents` times it was not; what all said.
-
-        `newest` is the last of these queries.
-        """
-        rate = n / len(outputs)
-        self._unity += (rate - self._unity) / 2
-        if n:
-            self.dissent.add(n, dissents)
-        if not self.dissent.changed:
-            self._blocks = min(_BLOCKS, self._blocks + 1.0)
-            self._usual_unity += (rate - self._usual_unity) / self._blocks
-            self._said, self._minds = Counter(), Counter()
-            self._since, self._labels, self._losses = newest, 0.0, 0.0
-            if self._usual_minds.total() > 1_000:
-                self._usual_minds = Counter({mind: (n + 1) // 2 for mind, n in self._usual_minds.items()})
-            self._usual_minds.update(minds)
-        elif len(self._said) < 1_000:
-            self._said.update(outputs)
-            self._minds.update(minds)
+    def learn(self, case: Case) -> None:
+        """A label has come for what it said."""
+        self._labelled.add(case)
+        self.dissent.learn(case)
 
     def knows(self, minds: Counter[Label]) -> bool:
         """Whether it usually agrees with its siblings more often than chance, if they are of one mind as in `minds`."""
         chance = self.run.chance(minds)
-        return 1.0 - self.dissent.usual - chance >= _USEFUL * (1.0 - chance)
+        return 1.0 - self.dissent.usual - chance >= USEFUL * (1.0 - chance)
 
     @property
     def quiet(self) -> bool:
@@ -99,10 +63,14 @@ class Signs:
         changed = self.loss.changed or self.failures.changed or self.dissent.changed or self.score.changed
         return not changed and self.run.length < _RUN
 
+    def forget_siblings(self) -> None:
+        """Its siblings are others from now on."""
+        self._labelled.forget_siblings()
+        self.forget_votes()
+
     def forget_votes(self) -> None:
         """Its siblings' votes are counted in another way from now on."""
-        self.dissent = Signal(SILENT, trusted=_KNOWN)
-        self._blocks = 0.0
+        self.dissent = Dissent()
 
     def findings(self, siblings: Sequence[Signs], guess: float | None, numbers: bool) -> Findings:
         """What all this says, in comparison with what the siblings do.
@@ -112,7 +80,7 @@ class Signs:
         failed = (
             self._fails(siblings)
             or self._errs(siblings, guess)
-            or self._dissents(siblings, numbers)
+            or self.dissent.useless(_dissents(siblings), self.loss.usual, numbers)
             or self._stuck(siblings)
         )
         changed = self._changed(siblings)
@@ -120,59 +88,33 @@ class Signs:
 
     def _changed(self, siblings: Sequence[Signs]) -> str:
         if self.loss.changed:
-            return f"its loss is {_now(self.loss)}"
+            return f"its loss is {self.loss.now}"
         if self.failures.changed and self.failures.level > self.failures.usual:
-            return f"it fails {_now(self.failures)}"
+            return f"it fails {self.failures.now}"
         if self.dissent.changed and self.dissent.level > self.dissent.usual:
-            also = " and so do they from each other: the inputs may have changed" if self._common(siblings) else ""
-            return f"it dissents from its siblings {_now(self.dissent)}{also}"
-        return f"its scores average {_now(self.score)}" if self.score.changed else ""
+            common = self.dissent.common(_dissents(siblings))
+            also = " and so do they from each other: the inputs may have changed" if common else ""
+            return f"it dissents from its siblings {self.dissent.now}{also}"
+        return f"its scores average {self.score.now}" if self.score.changed else ""
 
     def _fails(self, siblings: Sequence[Signs]) -> str:
         failures = self.failures
         others = [sibling.failures.lately for sibling in siblings]
-        fails = failures.changed and failures.level >= _FAILING and failures.count >= _ENOUGH / 2
-        return f"it fails {_now(failures)}" if fails and not (others and median(others) >= _FAILING) else ""
+        fails = failures.changed and failures.level >= _FAILING and failures.count >= ENOUGH / 2
+        return f"it fails {failures.now}" if fails and not (others and median(others) >= _FAILING) else ""
 
     def _errs(self, siblings: Sequence[Signs], guess: float | None) -> str:
         loss = self.loss
-        if not loss.changed or loss.count < _ENOUGH or loss.known < _KNOWN:
+        if not loss.changed or loss.count < ENOUGH or loss.known < KNOWN:
             return ""
         level = loss.level - sqrt(loss.level * (1.0 - loss.level) / loss.count)
         useless = (1.0 + loss.usual) / 2 if guess is None else max(guess, loss.usual)
         left, before = useless - level, useless - loss.usual
-        best = min((sibling.loss.lately for sibling in siblings if sibling.loss.seen >= _ENOUGH), default=0.0)
-        if before < _WORTH or left > _LEFT * before or level - best < _WORTH:
+        best = min((sibling.loss.lately for sibling in siblings if sibling.loss.seen >= ENOUGH), default=0.0)
+        if before < _WORTH or left > LEFT * before or level - best < _WORTH:
             return ""
         than = "" if guess is None else f"; a constant guess {guess:.2f}"
-        return f"its loss is {_now(loss)}{than}"
-
-    def _dissents(self, siblings: Sequence[Signs], numbers: bool) -> str:
-        dissent = self.dissent
-        if not dissent.changed or dissent.count < _PLENTY or self._cleared or self._common(siblings):
-            return ""
-        chance = 1.0 - _FAR if numbers else min(_agreement(self._said, m) for m in (self._minds, self._usual_minds))
-        usual = 1.0 - dissent.usual - chance
-        if usual < _USEFUL or 1.0 - dissent.level - chance > _LEFT * usual:
-            return ""
-        return f"it dissents from its siblings {_now(dissent)}; by chance {1.0 - chance:.2f}"
-
-    @property
-    def _cleared(self) -> bool:
-        """Whether labels of what it has said since say that its dissent does not make it wrong."""
-        if self._labels < _ENOUGH:
-            return False
-        return self._losses / self._labels - self.loss.usual < self.dissent.excess / 2
-
-    def _common(self, siblings: Sequence[Signs]) -> bool:
-        """Whether the siblings dissent more as well, or have no mind, so that it may be the inputs that have changed.
-
-        A sibling who knew only this one dissents just as often: of two models none can tell who has changed.
-        """
-        if self._unity < _DIVIDED * self._usual_unity:
-            return True
-        others = [_shift(sibling.dissent) for sibling in siblings if sibling.dissent.seen > 0]
-        return not others or median(others) > _SHARED * _shift(self.dissent)
+        return f"its loss is {loss.now}{than}"
 
     def _stuck(self, siblings: Sequence[Signs]) -> str:
         run = self.run
@@ -187,7 +129,7 @@ class Signs:
         levels = {name: _levels(signal) for name, signal in self._named.items() if signal.seen > 0}
         if self.run.stuck(SILENT):
             levels["repeats"] = (self.run.repeats, 1.0)
-        return {name: level for name, level in levels.items() if level[1] - level[0] >= _USEFUL}
+        return {name: level for name, level in levels.items() if level[1] - level[0] >= USEFUL}
 
     @property
     def _named(self) -> dict[str, Signal]:
@@ -199,16 +141,5 @@ def _levels(signal: Signal) -> tuple[float, float]:
     return signal.usual, signal.level if signal.changed else signal.lately
 
 
-def _shift(signal: Signal) -> float:
-    """The excess as a part of what there was room for."""
-    return signal.excess / max(0.1, 1.0 - signal.usual)
-
-
-def _now(signal: Signal) -> str:
-    return f"{signal.level:.2f} over the last {signal.count:.0f}, usually {signal.usual:.2f}"
-
-
-def _agreement(said: Counter[Label], minds: Counter[Label]) -> float:
-    """How often two that know nothing of each other agree, if each says its labels as often as counted."""
-    pairs = sum(said.values()) * sum(minds.values())
-    return sum(count * minds.get(label, 0) for label, count in said.items()) / pairs if pairs else 0.0
+def _dissents(siblings: Sequence[Signs]) -> list[Dissent]:
+    return [sibling.dissent for sibling in siblings]
