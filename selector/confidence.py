@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from itertools import groupby
 from math import exp, log
 from typing import Annotated
 
@@ -13,8 +12,8 @@ LEVELS = tuple(1.0 / (1.0 + exp(-x / 10)) for x in range(-20, 91))
 """Levels of confidence: from .12 to .9999, even in log odds."""
 
 _NEVER = len(LEVELS)
-_WINDOW = 400  # confidences seen last
-_EVERY = 20  # labels after which the level is found anew
+_EVERY, _FROM = 20, 50  # labels after which the level is found anew; seen before it is found at all
+_KEEP = 1.0 - _EVERY / 500.0  # of the claims, each time: as steady as a window of 1,000 labels, sooner past a change
 _AIM = 0.95  # of the target error, what the account allows each sure answer
 _LEAST, _USUAL, _MOST = -12.0, -5.0, 8.0  # errors on the account: kept at most, usual, endured at most
 _HALF = 20.0  # errors beyond the usual for which claims may be but half as much
@@ -27,14 +26,13 @@ _FORGIVE = 1.05  # by which trust grows back while the account is full
 class Trial(Struct, array_like=True):
     """What has come of answers since the last restart.
 
-    `recent` are the confidences seen last, the oldest at `oldest` once they are as many as the window holds. `level` is
-    the lowest that is sure, once the test is `passed`, for which `tested` are labels and errors. `trust` is how far
-    claims are believed. `account` sums error less allowance over the sure answers since; `alarm` is the
-    evidence, in nats, that they err grossly.
+    `claims` are, for each level, how many answers reached it and no higher, and the doubt that they claimed, summed;
+    old ones fade. `level` is the lowest that is sure, once the test is `passed`, for which `tested` are labels and
+    errors. `trust` is how far claims are believed. `account` sums error less allowance over the sure answers since;
+    `alarm` is the evidence, in nats, that they err grossly.
     """
 
-    recent: list[float] = []
-    oldest: int = 0
+    claims: list[list[float]] = field(default_factory=lambda: [[0.0, 0.0] for _ in LEVELS])
     seen: int = 0
     level: int = _NEVER
     trust: float = 1.0
@@ -80,10 +78,11 @@ class Threshold(Struct, frozen=True, kw_only=True):
     def observe(self, trial: Trial, confidence: float, wrong: bool) -> Trial:
         """One label, in place; returns the trial to go on with: a new one if sure answers cannot be vouched for."""
         if self.sure(trial, confidence) and not self._book(trial, wrong):
-            return Trial(trial.recent, trial.oldest, trial.seen, trust=trial.trust / _DOUBT, account=_DEBT)
+            return Trial(trial.claims, trial.seen, trust=trial.trust / _DOUBT, account=_DEBT)
         _remember(trial, confidence)
-        if trial.seen % _EVERY == 0 and trial.seen >= _WINDOW // 8:
+        if trial.seen % _EVERY == 0 and trial.seen >= _FROM:
             trial.level = self._level(trial)
+            _fade(trial)
         if not trial.passed and level_of(confidence) >= trial.level:
             trial.tested[0] += 1.0
             trial.tested[1] += wrong
@@ -105,12 +104,13 @@ class Threshold(Struct, frozen=True, kw_only=True):
     def _level(self, trial: Trial) -> int:
         """The lowest level whose answers of late claim no more doubt than allowed, on average; past all if none."""
         allowed = trial.trust * self.target_error * 0.5 ** ((trial.account - _USUAL) / _HALF)
-        doubt, n, found = 0.0, 0, _NEVER
-        for level, answers in groupby(sorted(trial.recent, reverse=True), level_of):
-            doubts = [1.0 - confidence for confidence in answers]
-            doubt, n = doubt + sum(doubts), n + len(doubts)
-            if level >= 0 and doubt <= allowed * n:
-                found = level
+        doubt, n, found = 0.0, 0.0, _NEVER
+        for level in range(_NEVER - 1, -1, -1):
+            answers, doubts = trial.claims[level]
+            if answers:
+                doubt, n = doubt + doubts, n + answers
+                if doubt <= allowed * n:
+                    found = level
         return found
 
     def _evidence(self, trial: Trial) -> float:
@@ -128,8 +128,12 @@ def level_of(confidence: float) -> int:
 
 def _remember(trial: Trial, confidence: float) -> None:
     trial.seen += 1
-    if len(trial.recent) < _WINDOW:
-        trial.recent.append(confidence)
-    else:
-        trial.recent[trial.oldest] = confidence
-        trial.oldest = (trial.oldest + 1) % _WINDOW
+    level = level_of(confidence)
+    if level >= 0:
+        claims = trial.claims[level]
+        claims[0] += 1.0
+        claims[1] += 1.0 - confidence
+
+
+def _fade(trial: Trial) -> None:
+    trial.claims = [[_KEEP * answers, _KEEP * doubts] for answers, doubts in trial.claims]

@@ -11,22 +11,28 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from selector.calibration import Calibration
-from selector.decisions import Answer, Decision, Query, Selection
+from selector.decisions import Answer, Decision, Label, Query, Selection
+from selector.drift import DETECTORS
+from selector.policies.exp4 import Votes
+from selector.policies.precedence import Precedence
 from selector.policies.tally import Tally
-from selector.policies.vote import everyone, weighted_mean
-from selector.policies.weights import Weights
+from selector.policies.vote import everyone, weighted_mean, weighted_vote
 from selector.policy import LearnsFrom, Losses, Policy, Predictions, Selections
 from selector.pool import Pool
-from selector.pool.opinions import best
+from selector.pool.opinions import Lesson, best
 
+_DETECTOR = DETECTORS["cusum"]
 _WRONG = 0.5  # losses from here on count as wrong
 
 
 class EnsembleState(Struct, array_like=True):
-    """The pool of classifiers; its calibration where all models answered, and where some did not; models' weights."""
+    """Models' weights; the pool of classifiers, and whether its answer goes before the weighted vote's; calibration
+    where all models answered, and where some did not.
+    """
 
-    weights: Weights = field(default_factory=lambda: Weights(Tally()))
+    weights: Votes = field(default_factory=lambda: Votes(Tally()))
     pool: Pool = field(default_factory=Pool)
+    precedence: Precedence = field(default_factory=Precedence)
     complete: Calibration = field(default_factory=Calibration)
     partial: Calibration = field(default_factory=Calibration)
 
@@ -35,11 +41,14 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
     """Asks all models and answers the label that is most likely right, with the calibrated probability that it is.
 
     A pool of the models' labels, scores and distributions is learned from feedback, first by who can be trusted when,
-    then by what each label of each model means; a model whose accuracy changes is learned anew. Confidence is
+    then by what each label of each model means; a model whose accuracy changes is learned anew. Beside it stands the
+    vote by exponential weights (`learning_rate`) with fixed share (`share`), in which a model that changes weighs at
+    once what it is worth (`Exp4` with restarts): whoever was right of late where the two differed answers, so that
+    a pool that has much to learn anew costs little. Confidence is the pool's,
     calibrated online, apart for queries where all models answered and for those where some did not: what is missing
     costs what it has turned out to be worth. A loss below one half counts as
-    right; a reward teaches as far as it tells who was right. In regression the answer is the mean by
-    exponential weights (`learning_rate`) with fixed share (`share`), confidence the share of weight that arrived.
+    right; a reward teaches as far as it tells who was right. In regression the answer is the mean by the
+    exponential weights, confidence the share of weight that arrived.
 
     >>> from selector.decisions import Prediction, Query, Selection
     >>> policy = Ensemble()
@@ -61,7 +70,7 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
 
     def with_models(self, state: EnsembleState, models: Sequence[str]) -> EnsembleState:
         weights, pool = state.weights.with_models(models), state.pool.with_models(models)
-        return EnsembleState(weights, pool, state.complete, state.partial)
+        return EnsembleState(weights, pool, state.precedence, state.complete, state.partial)
 
     def select(
         self, state: EnsembleState, query: Query, selections: Selections, predictions: Predictions, rng: Random
@@ -80,20 +89,32 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
             pool = pool.with_models([*pool.models, *predictions])
             ballot = pool.ballot(predictions)
         chances = pool.opinions(ballot).mixed
-        answer = best(chances)
+        if state.precedence.first:
+            answer = best(chances)
+        else:
+            answer = ballot.labels.index(_vote(state.weights, pool, predictions))
         return Answer(ballot.labels[answer], _calibration(state, selections, predictions)(chances[answer]))
 
     def observe(self, state: EnsembleState, decision: Decision, losses: Losses) -> EnsembleState:
-        if self.task == "regression":
-            state.weights.learn_all(losses, self.learning_rate, self.share, decision.query.available)
-            return state
-        state.weights.tally.add_all(losses)
-        right = {model: losses[model] < _WRONG for model in state.pool.models if model in losses}
-        if right:
-            claim = state.pool.learn(decision.predictions, right)
-            if claim is not None:
-                _calibration(state, decision.selections, decision.predictions).add(*claim)
+        if self.task == "classification":
+            right = {model: losses[model] < _WRONG for model in state.pool.models if model in losses}
+            lesson = state.pool.learn(decision.predictions, right) if right else None
+            if lesson is not None:
+                self._compare(state, decision, lesson)
+        state.weights.learn_all(losses, self.learning_rate, self.share, decision.query.available)
+        if self.task == "classification":
+            state.weights.watch(losses, _DETECTOR, self.learning_rate)
         return state
+
+    def _compare(self, state: EnsembleState, decision: Decision, lesson: Lesson) -> None:
+        """The pool's answer and the vote's, as they were before this lesson, in place."""
+        pooled, voted = lesson.answer, _vote(state.weights, state.pool, decision.predictions)
+        ours, theirs = lesson.claim(pooled), lesson.claim(voted)
+        answered = ours if state.precedence.first else theirs
+        if answered is not None:
+            _calibration(state, decision.selections, decision.predictions).add(*answered)
+        if ours is not None and theirs is not None:
+            state.precedence.learn(ours[1], theirs[1], self.learning_rate, self.share)
 
     def blend(self, population: EnsembleState, own: EnsembleState, strength: float) -> EnsembleState:
         return population
@@ -107,6 +128,14 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         tally = state.weights.tally
         odds = [exp(voter.accuracy.log_odds) for voter in state.pool.voters]
         return tally.describe(state.weights.of(tally.models) if self.task == "regression" else odds)
+
+
+def _vote(weights: Votes, pool: Pool, predictions: Predictions) -> Label:
+    """The label with the most weight; there is one."""
+    here = tuple([model for model in pool.models if model in predictions])
+    output = weighted_vote(here, weights.logs_of(here), predictions).output
+    assert output is not None
+    return output
 
 
 def _calibration(state: EnsembleState, selections: Selections, predictions: Predictions) -> Calibration:

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from msgspec import Meta, field
 
 from selector.decisions import Answer, Decision, Query, Selection
-from selector.drift import DETECTORS, DetectorName, Watch
+from selector.drift import DETECTORS, Detector, DetectorName, Watch
 from selector.policies.tally import Tally
 from selector.policies.vote import everyone, weighted_mean, weighted_vote
 from selector.policies.weights import Weights
@@ -20,6 +20,23 @@ class Votes(Weights, array_like=True):
     """Weights, and what the detectors know of the models, aligned with them."""
 
     watches: list[Watch] = field(default_factory=list)
+
+    def with_models(self, models: Sequence[str]) -> Votes:
+        return self.watched(super().with_models(models))
+
+    def watched(self, weights: Weights) -> Votes:
+        """These weights, and what is known here of their models."""
+        known = dict(zip(self.tally.models, self.watches, strict=True))
+        watches = [known[model].copy() if model in known else Watch() for model in weights.tally.models]
+        return Votes(weights.tally, weights.logs, weights.memory, watches)
+
+    def watch(self, losses: Losses, detector: Detector, learning_rate: float) -> None:
+        """After these losses have been learned, in place: a model that has changed weighs what it is worth since."""
+        for i, model in enumerate(self.tally.models):
+            watch = self.watches[i]
+            if model in losses and detector.add(watch, losses[model]) is not None:
+                self.reweigh(model, watch.recent_count, watch.recent_loss, learning_rate)
+                self.watches[i] = watch.restarted()
 
 
 class Exp4(Policy[Votes], frozen=True, kw_only=True, tag="exp4"):
@@ -56,7 +73,7 @@ class Exp4(Policy[Votes], frozen=True, kw_only=True, tag="exp4"):
         return self.with_models(Votes(Tally()), models)
 
     def with_models(self, state: Votes, models: Sequence[str]) -> Votes:
-        return self._watched(state.with_models(models), state)
+        return state.with_models(models)
 
     def select(
         self, state: Votes, query: Query, selections: Selections, predictions: Predictions, rng: Random
@@ -71,25 +88,11 @@ class Exp4(Policy[Votes], frozen=True, kw_only=True, tag="exp4"):
     def observe(self, state: Votes, decision: Decision, losses: Losses) -> Votes:
         state.learn_all(losses, self.learning_rate, self.share, decision.query.available)
         if self.restart != "none":
-            self._watch(state, losses)
+            state.watch(losses, DETECTORS[self.restart], self.learning_rate)
         return state
 
     def blend(self, population: Votes, own: Votes, strength: float) -> Votes:
-        return self._watched(population.blend(own, strength), own)
+        return own.watched(population.blend(own, strength))
 
     def describe(self, state: Votes) -> dict[str, dict[str, float]]:
         return state.tally.describe(state.of(state.tally.models))
-
-    def _watched(self, weights: Weights, state: Votes) -> Votes:
-        known = dict(zip(state.tally.models, state.watches, strict=True))
-        watches = [known[model].copy() if model in known else Watch() for model in weights.tally.models]
-        return Votes(weights.tally, weights.logs, weights.memory, watches)
-
-    def _watch(self, state: Votes, losses: Losses) -> None:
-        assert self.restart != "none"
-        detector = DETECTORS[self.restart]
-        for i, model in enumerate(state.tally.models):
-            watch = state.watches[i]
-            if model in losses and detector.add(watch, losses[model]) is not None:
-                state.reweigh(model, watch.recent_count, watch.recent_loss, self.learning_rate)
-                state.watches[i] = watch.restarted()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import exp, isinf, log
 
 from msgspec import Struct
@@ -24,14 +24,6 @@ class Tally(Struct, array_like=True):
             i = self.models.index(model)
             self.counts[i] += 1.0
             self.losses[i] += loss
-
-    def add_all(self, losses: Mapping[str, float]) -> None:
-        """Count these losses, in place; unknown models are ignored."""
-        counts, sums = self.counts, self.losses
-        for i, model in enumerate(self.models):
-            if model in losses:
-                counts[i] += 1.0
-                sums[i] += losses[model]
 
     def take(self, model: str, loss: float) -> None:
         """Forget one loss that was counted, in place."""

@@ -112,7 +112,8 @@ class Weights(Struct, array_like=True):
         """A model known by `count` losses since it changed weighs as if they were all that the weights remember.
 
         In place: log w_i = that of the heaviest other - eta memory (L_i - L_other), L being mean losses, L_i
-        shrunk by one success and one failure.
+        shrunk by two losses like that other's: which of them is better is for the labels since the change to say. As
+        labels that prove a change for the better are lucky ones, it weighs at most as much as all others together.
         """
         i = self.tally.models.index(model)
         self.tally.counts[i], self.tally.losses[i] = count, loss
@@ -120,8 +121,8 @@ class Weights(Struct, array_like=True):
         if others:
             best = max(others, key=self.logs.__getitem__)
             mean = self.tally.losses[best] / max(1.0, self.tally.counts[best])
-            step = learning_rate * self.memory * ((loss + 1.0) / (count + 2.0) - mean)
-            self.logs[i] = self.logs[best] - step
+            step = learning_rate * self.memory * ((loss + 2.0 * mean) / (count + 2.0) - mean)
+            self.logs[i] = min(self.logs[best] - step, _log_sum([self.logs[j] for j in others]))
             self.logs = _normalized(self.logs)
 
     def blend(self, own: Weights, strength: float) -> Weights:

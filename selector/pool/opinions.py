@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from selector.decisions import Label
 from selector.pool.voter import Duel
 
 Contest = tuple[Duel, int, int, int]
@@ -32,6 +33,24 @@ class Opinions(Struct, frozen=True, gc=False):
     mixed: list[float]
     evidence: Evidence
     before: list[float]
+
+
+class Lesson(Struct, frozen=True):
+    """The chance of each outcome of one query (`labels`, and none of them): as it was thought, and as it is known."""
+
+    labels: Sequence[Label]
+    claimed: Sequence[float]
+    known: Sequence[float]
+
+    @property
+    def answer(self) -> Label:
+        """The label that was thought most likely."""
+        return self.labels[best(self.claimed)]
+
+    def claim(self, label: Label) -> tuple[float, bool] | None:
+        """How likely a label was thought to be right, and whether it was, if that is known."""
+        i = self.labels.index(label)
+        return (self.claimed[i], self.known[i] == 1.0) if self.known[i] in (0.0, 1.0) else None
 
 
 def best(opinion: Sequence[float]) -> int:

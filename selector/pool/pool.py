@@ -13,7 +13,7 @@ from selector.decisions import Label, Prediction
 from selector.pool.ballot import NONE, UNSCORED, Ballot, Vote, score_of, spread, stretch
 from selector.pool.confusions import LABELS, Confusions
 from selector.pool.gradient import softmax
-from selector.pool.opinions import Opinions, best
+from selector.pool.opinions import Lesson, Opinions, best
 from selector.pool.strengths import Strengths
 from selector.pool.voter import Duel, Voter
 
@@ -91,16 +91,13 @@ class Pool(Struct, array_like=True):
         mixed = [share * first[o] + (1.0 - share) * q for o, q in enumerate(second)]
         return Opinions(first, second, mixed, evidence, before)
 
-    def learn(self, predictions: Mapping[str, Prediction], right: Mapping[str, bool]) -> tuple[float, bool] | None:
-        """Who was right, as far as known, in place.
-
-        Returns how likely the pool's answer was, and whether it was right, if that is known.
-        """
+    def learn(self, predictions: Mapping[str, Prediction], right: Mapping[str, bool]) -> Lesson | None:
+        """Who was right, as far as known, in place; what there was to learn, if anything."""
         ballot = self.ballot(predictions)
         if 0 in ballot.ids and len(self.labels) < LABELS - 1:
             self._name(ballot.labels)
             ballot = self.ballot(predictions)
-        claim = self._learn_labels(ballot, right) if ballot.labels else None
+        lesson = self._learn_labels(ballot, right) if ballot.labels else None
         for i, score in ballot.scores:
             self.voters[i].ranks.add(score)
         for i, model in enumerate(self.models):
@@ -109,9 +106,9 @@ class Pool(Struct, array_like=True):
         self.seen += 1
         if len(self.models) > LEADERS and self.seen & (self.seen - 1) == 0:
             self._elect()
-        return claim
+        return lesson
 
-    def _learn_labels(self, ballot: Ballot, right: Mapping[str, bool]) -> tuple[float, bool] | None:
+    def _learn_labels(self, ballot: Ballot, right: Mapping[str, bool]) -> Lesson | None:
         opinions = self.opinions(ballot)
         truth = self._truth(ballot, opinions.mixed, right)
         if truth is None:
@@ -120,8 +117,7 @@ class Pool(Struct, array_like=True):
         self._rate(opinions, possible)
         self.strengths.learn(ballot, self.voters, opinions.evidence, truth, opinions.first)
         self.confusions.learn(ballot, self.voters, opinions.before, truth, opinions.second)
-        answer = best(opinions.mixed)
-        return (opinions.mixed[answer], truth[answer] == 1.0) if truth[answer] in (0.0, 1.0) else None
+        return Lesson(ballot.labels, opinions.mixed, truth)
 
     def _name(self, labels: Sequence[Label]) -> None:
         """Ids for labels that are new, as long as there are any."""

@@ -10,6 +10,8 @@ import pytest
 from selector import Exp4
 from selector.decisions import Answer, Decision, Prediction, Query, Selection
 from selector.policies.exp4 import Votes
+from selector.policies.tally import Tally
+from selector.policies.weights import Weights
 from tests.selector.worlds import ERRORS, MODELS
 
 QUERY = Query(1, MODELS)
@@ -112,3 +114,16 @@ def test_models_that_cannot_be_asked_keep_their_part_and_the_others_share_theirs
     weights = [exp(log) for log in state.logs]
     assert weights[0] / sum(weights) == pytest.approx(1 / 3)
     assert weights[2] / weights[1] == pytest.approx(exp(alone.logs[1] - alone.logs[0]))
+
+
+def test_a_model_that_recovered_leads_as_soon_as_its_labels_since_say_so() -> None:
+    weights = Weights(Tally(MODELS, [100.0] * 3, [20.0, 30.0, 90.0]), [0.0, -2.0, -8.0], memory=4.0)
+    weights.reweigh("svm:1", count=4.0, loss=0.0, learning_rate=0.2)
+    # shrunk by two losses like those of the best, its mean loss is .4 / 6
+    assert weights.logs[2] - weights.logs[0] == pytest.approx(0.2 * 4 * (0.2 - 0.4 / 6))
+
+
+def test_a_model_that_recovered_weighs_at_most_as_much_as_all_others_together() -> None:
+    weights = Weights(Tally(MODELS, [1_000.0] * 3, [400.0, 500.0, 900.0]), [0.0, -2.0, -8.0], memory=1_000.0)
+    weights.reweigh("svm:1", count=40.0, loss=0.0, learning_rate=0.2)
+    assert exp(weights.logs[2]) == pytest.approx(exp(weights.logs[0]) + exp(weights.logs[1]))
