@@ -35,17 +35,17 @@ SLO_MS = 50
 
 TEMPLATE = """\
 # Written by `windjammer demo`. To serve it again: windjammer serve {file}
-# Costs are in blocks of the gated network: 200,000 multiplications each.
+# Costs are in blocks of the gated network: 125,000 multiplications each.
 
 [models.logistic]                       # any Python class: see serving/demo/logistic.py
-cost = 0.04
+cost = 0.06
 runtime = "python"
 artifact = "serving.demo.logistic:Logistic"
 options = {{ weights = {weights} }}
 classes = {classes}
 
 [models.vowpal]
-cost = 0.04
+cost = 0.06
 runtime = "vowpal"
 artifact = "vowpal.vw"
 classes = {classes}
@@ -56,12 +56,12 @@ runtime = "sklearn"
 artifact = "forest.joblib"
 
 [models.svm]
-cost = 0.5
+cost = 0.7
 runtime = "sklearn"
 artifact = "svm.joblib"
 
 [models.cnn]
-cost = 6.0
+cost = 10.0
 runtime = "torch"
 artifact = "cnn.pt"
 options = {{ factory = "serving.demo.network:Network" }}

@@ -14,8 +14,8 @@ from serving.gated.network import GatedNetwork
 from serving.gated.residual import head, stages, stem
 from serving.gated.training import train, train_plain
 
-WIDTHS = (8, 16, 32)
-ALPHA = 1.0
+WIDTHS = (6, 12, 24)
+ALPHA = 1.2
 """What it is worth to skip all blocks, in nats of the class loss."""
 
 
@@ -34,7 +34,7 @@ def train_gated(digits: Digits, path: Path, seed: int) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = gated_network()
-    train_plain(network, pixels, labels, generator, Schedule(3, 0.015, batch=128), progress=False)
-    supervised, policy = Schedule(1, 0.008, 0.008, batch=128), Schedule(3, 0.005, 0.02, batch=128)
+    train_plain(network, pixels, labels, generator, Schedule(2, 0.015, batch=128), progress=False)
+    supervised, policy = Schedule(1, 0.008, 0.008, batch=128), Schedule(3, 0.005, 0.015, batch=128)
     train(network, pixels, labels, generator, supervised, policy, alpha=ALPHA, progress=False)
     torch.save(network.state_dict(), path)

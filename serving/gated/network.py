@@ -48,11 +48,7 @@ class GatedNetwork(nn.Module):
 
     @torch.no_grad()
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """What is served: `compacted`, without gradients."""
-        return self.compacted(inputs)
-
-    def compacted(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Each block gets only the inputs that do not skip it, in a smaller batch; differentiable but for the gates."""
+        """Each block gets only the inputs that do not skip it, compacted to a smaller batch."""
         features, memory = self.stem(inputs), None
         runs = []
         for index, block in enumerate(self.blocks):

@@ -14,7 +14,6 @@ BOUND = 3.0
 
 SUPERVISED = Schedule(4, 0.005, gate_rate=0.005)
 POLICY = Schedule(4, 0.003, gate_rate=0.02)
-SETTLING = Schedule(2, 0.001)
 
 
 def train(
@@ -24,7 +23,6 @@ def train(
     generator: torch.Generator,
     supervised: Schedule = SUPERVISED,
     policy: Schedule = POLICY,
-    settling: Schedule = SETTLING,
     alpha: float = 0.2,
     progress: bool = True,
 ) -> None:
@@ -40,13 +38,8 @@ def train(
     def second(inputs: Tensor, labels: Tensor) -> Tensor:
         return policy_loss(network, inputs, labels, generator, alpha)
 
-    def last(inputs: Tensor, labels: Tensor) -> Tensor:
-        network.eval()
-        return cross_entropy(network.compacted(inputs)[0], labels)
-
     descend(network, first, inputs, labels, generator, supervised, "gates, supervised" if progress else None)
     descend(network, second, inputs, labels, generator, policy, "gates, policy gradient" if progress else None)
-    descend(network, last, inputs, labels, generator, settling, "as served" if progress else None)
 
 
 def train_plain(

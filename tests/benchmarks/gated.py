@@ -34,7 +34,7 @@ GATES: dict[str, type[Gate]] = {"recurrent": RecurrentGate, "convolutional": Con
 
 
 class Recipe(Struct, frozen=True):
-    """How both networks are trained; `epochs` without gates, supervised, by policy gradient, as served."""
+    """How both networks are trained; `epochs` without gates, supervised, by policy gradient."""
 
     blocks: int
     gate: str
@@ -65,7 +65,7 @@ class Figures(NamedTuple):
 
 
 def load(path: Path, seed: int, recipe: Recipe) -> Split:
-    """mnist_5k, split by the seed: 3,000 to train, 2,000 to test; to validate, the first are 2,000 and 1,000."""
+    """mnist_5k, split by the seed: 3,000 to train on, 2,000 to test; of the first 1,000 to validate."""
     with np.load(path) as data:
         images = torch.from_numpy(data["X"]).float().div(255).unsqueeze(1)
         labels = torch.from_numpy(data["y"]).long()
@@ -110,11 +110,7 @@ def run(data: Path, out: Path, recipe: Recipe, seed: int) -> Figures:
         train_plain(plain, images, labels, generator, Schedule(epochs, rate))
 
     def teach_gated() -> None:
-        schedules = (
-            Schedule(rest[0], 0.005, 0.005),
-            Schedule(rest[1], 0.003, recipe.gate_rate),
-            Schedule(rest[2], 0.001),
-        )
+        schedules = Schedule(rest[0], 0.008, 0.008), Schedule(rest[1], 0.005, recipe.gate_rate)
         train(gated, images, labels, torch.Generator().manual_seed(seed), *schedules, alpha=recipe.alpha)
 
     kept(out / f"first-{seed}.pt", plain, lambda: teach(first, 0.01))
@@ -189,9 +185,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--blocks", type=int, default=6, help="of each of three stages; 6: 38 layers")
     parser.add_argument("--gate", choices=GATES, default="recurrent")
-    parser.add_argument(
-        "--epochs", type=int, nargs=4, default=[6, 4, 5, 2], help="plain, supervised, policy, as served"
-    )
+    parser.add_argument("--epochs", type=int, nargs=3, default=[6, 3, 6], help="plain, supervised, policy")
     parser.add_argument("--alpha", type=float, default=1.5, help="what skipping all is worth, in nats")
     parser.add_argument("--gate-rate", type=float, default=0.01, help="learning rate of the gates by policy gradient")
     parser.add_argument("--variants", type=int, default=2, help="of each training image, moved by up to two pixels")

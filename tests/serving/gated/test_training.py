@@ -17,7 +17,7 @@ def taught(alpha: float, epochs: int) -> GatedNetwork:
     inputs, labels, _ = half_easy(2000, generator)
     train_plain(network, inputs, labels, generator, Schedule(10, batch=125), progress=False)
     supervised, policy = Schedule(5, 0.005, 0.005, batch=125), Schedule(epochs, 0.005, 0.02, batch=125)
-    train(network, inputs, labels, generator, supervised, policy, alpha=alpha, progress=False)
+    train(network, inputs, labels, generator, supervised, policy, alpha, progress=False)
     return network
 
 
