@@ -29,7 +29,10 @@ from serving.gated.training import train, train_plain
 
 WIDTHS, STRIDE = (16, 32, 64), 2
 """Of the three stages, and of the stem: images enter the first block at 14 x 14."""
+BATCH = 128
+"""Images of a training step."""
 BATCHES = (1, 16, 64)
+"""Images of the batches that are timed."""
 GATES: dict[str, type[Gate]] = {"recurrent": RecurrentGate, "convolutional": ConvolutionalGate}
 
 
@@ -107,15 +110,15 @@ def run(data: Path, out: Path, recipe: Recipe, seed: int) -> Figures:
 
     def teach(epochs: int, rate: float) -> None:
         generator = torch.Generator().manual_seed(seed)
-        train_plain(plain, images, labels, generator, Schedule(epochs, rate))
+        train_plain(plain, images, labels, generator, Schedule(epochs, rate, batch=BATCH))
 
     def teach_gated() -> None:
-        schedules = Schedule(rest[0], 0.008, 0.008), Schedule(rest[1], 0.005, recipe.gate_rate)
+        schedules = Schedule(rest[0], 0.008, 0.008, BATCH), Schedule(rest[1], 0.005, recipe.gate_rate, BATCH)
         train(gated, images, labels, torch.Generator().manual_seed(seed), *schedules, alpha=recipe.alpha)
 
-    kept(out / f"first-{seed}.pt", plain, lambda: teach(first, 0.01))
+    kept(out / f"first-{seed}.pt", plain, lambda: teach(first, 0.015))
     gated.load_state_dict(plain.state_dict())
-    kept(out / f"plain-{seed}.pt", plain, lambda: teach(sum(rest), 0.005))
+    kept(out / f"plain-{seed}.pt", plain, lambda: teach(sum(rest), 0.008))
     kept(out / f"gated-{seed}.pt", gated, teach_gated)
     return figures(plain, gated, split)
 
@@ -185,10 +188,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--blocks", type=int, default=6, help="of each of three stages; 6: 38 layers")
     parser.add_argument("--gate", choices=GATES, default="recurrent")
-    parser.add_argument("--epochs", type=int, nargs=3, default=[6, 3, 6], help="plain, supervised, policy")
-    parser.add_argument("--alpha", type=float, default=1.5, help="what skipping all is worth, in nats")
-    parser.add_argument("--gate-rate", type=float, default=0.01, help="learning rate of the gates by policy gradient")
-    parser.add_argument("--variants", type=int, default=2, help="of each training image, moved by up to two pixels")
+    parser.add_argument("--epochs", type=int, nargs=3, default=[4, 1, 3], help="plain, supervised, policy")
+    parser.add_argument("--alpha", type=float, default=1.0, help="what skipping all is worth, in nats")
+    parser.add_argument("--gate-rate", type=float, default=0.02, help="learning rate of the gates by policy gradient")
+    parser.add_argument("--variants", type=int, default=4, help="of each training image, moved by up to two pixels")
     parser.add_argument("--validate", action="store_true", help="hold out training images, and leave the test images")
     options = parser.parse_args()
     torch.set_num_threads(1)
