@@ -12,7 +12,7 @@ from serving.config import load
 from serving.demo.configuration import BLOCKS, write_configuration
 from serving.demo.digits import Digits, load_digits, redrawn
 from serving.demo.evidence import Trained
-from serving.demo.training import BEST, RECIPES, train_all
+from serving.demo.training import BEST, RECIPES, VARIANTS, train_all
 from serving.workers.rows import read_row
 
 
@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def digits() -> tuple[Digits, Digits]:
     train, held_out = load_digits(seed=1)
-    return redrawn(Digits(train.images[:1000], train.labels[:1000]), 1, seed=1), redrawn(held_out, 1, seed=2)
+    return redrawn(Digits(train.images[:1000], train.labels[:1000]), VARIANTS, seed=1), redrawn(held_out, 1, seed=2)
 
 
 @pytest.fixture(scope="module")
