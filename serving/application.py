@@ -26,6 +26,7 @@ from serving.knowledge import Adoption, Knowledge
 from serving.measures import Measures
 from serving.models import Model
 from serving.recents import Recent, Recents
+from serving.spending import Spending
 from serving.surroundings import Surroundings
 from serving.updates import update
 from serving.values import Input, ObserveRequest, PredictReply, PredictRequest, Reply, UpdateRequest
@@ -64,6 +65,7 @@ class Application:
             model.watch(self.cache.forget)
         self.recents = Recents(RECENT_BYTES)
         self.measures = Measures()
+        self.spending = Spending({key: model.cost for key, model in models.items()})
         self.feedback = FeedbackPath(self, around.writer)
         self.health = HealthWatch(config, models, knowledge, self.cache, around)
         self.under_way = 0
@@ -151,9 +153,9 @@ class Application:
     def state(self) -> dict[str, Any]:
         """What the policy knows of everyone, for people: by model, and how far the log has been folded.
 
-        `digest` is of the whole state: equal for equal folds.
+        `digest` is of the whole state: equal for equal folds. `spending` is no part of it, but counted since the start.
         """
-        return self.knowledge.describe()
+        return {**self.knowledge.describe(), "spending": self.spending.describe()}
 
     def state_of(self, user: str, done: Callable[[dict[str, Any] | WindjammerError], None]) -> None:
         """The same for one user: `models` as a query of that user meets them, `own` from that user's feedback alone."""
@@ -240,6 +242,7 @@ class Application:
             shadows,
             gathering.latencies,
         )
+        self.spending.enter(predictions)
         kept = encode(gathering.input) if self.config.log_inputs else None
         self.around.writer.record(Row(query.id, self.name, query.user, gathering.client_id, encode(decision), kept))
         self.recents.add(query.id, Recent(query.user, gathering.input, tuple(predictions)), gathering.client_id)
@@ -277,6 +280,7 @@ class Application:
             decision.policy,
             UNSET if answer.explanation is None else answer.explanation,
             UNSET if answer.interval is None else answer.interval,
+            {model: p.cost for model, p in decision.predictions.items() if p.cost is not None} or UNSET,
         )
 
 

@@ -123,7 +123,7 @@ def demo(
 ) -> None:
     """Show the whole loop on handwritten digits, in at most three minutes.
 
-    Trains five models, serves them, streams images at five policies,
+    Trains six models, serves them, streams images at six policies,
     breaks the best model for a while, kills the server and starts it again.
     Exits with 1 if anything that it claims does not hold.
     """

@@ -81,6 +81,7 @@ def _applications(applications: Iterable[Application]) -> Iterator[Metric]:
         latency.add_metric([application.name], buckets, measures.latency_sum)
     yield from (under_way, position, latency)
     yield from _health(applications)
+    yield from _spending(applications)
 
 
 def _health(applications: Iterable[Application]) -> Iterator[Metric]:
@@ -93,6 +94,17 @@ def _health(applications: Iterable[Application]) -> Iterator[Metric]:
                 health.add_metric([application.name, model, state], application.health.state(model) == state)
                 changes.add_metric([application.name, model, state], application.health.changes[model, state])
     yield from (health, changes)
+
+
+def _spending(applications: Iterable[Application]) -> Iterator[Metric]:
+    labels = ["application", "model"]
+    counts = CounterMetricFamily("windjammer_predictions", "Predictions behind answers and examples.", labels=labels)
+    costs = CounterMetricFamily("windjammer_cost", "What these took, as reported or else configured.", labels=labels)
+    for application in applications:
+        for model, count in application.spending.counts.items():
+            counts.add_metric([application.name, model], count)
+            costs.add_metric([application.name, model], application.spending.totals[model])
+    yield from (counts, costs)
 
 
 def _models(models: Iterable[Model]) -> Iterator[Metric]:

@@ -29,7 +29,7 @@ class Model:
     waits for a batch in service (after a short one, sent ahead: AHEAD of the objective) before its own: each replica's
     controller is held to half of what is left. `clock` gives seconds; `call_soon` is that of the loop. One thread.
 
-    `available` is whether a replica is up.
+    `available` is whether a replica is up; `cost` what a query takes where predictions do not report it.
     """
 
     def __init__(
@@ -40,6 +40,7 @@ class Model:
         call_soon: Callable[[Callable[[], None]], object],
     ) -> None:
         self.key = config.key
+        self.cost = config.cost
         self.available = False
         self.counters = Counters()
         self._objective = objective

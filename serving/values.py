@@ -66,7 +66,7 @@ class UpdateRequest(Struct, frozen=True, gc=False):
 
 
 class PredictReply(Struct, frozen=True, gc=False):
-    """The answer on the wire."""
+    """The answer on the wire. `costs` is what the input took, of models that report it."""
 
     query_id: str
     output: Label
@@ -77,6 +77,7 @@ class PredictReply(Struct, frozen=True, gc=False):
     policy: str
     default_explanation: str | UnsetType = UNSET
     interval: tuple[float, float] | UnsetType = UNSET
+    costs: dict[str, float] | UnsetType = UNSET
 
 
 class ObserveReply(Struct, frozen=True, gc=False):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from math import sqrt
+from statistics import fmean
 
 from msgspec import Struct
 
-from serving.demo.configuration import SUCCESSORS, TARGET_ERROR
+from serving.demo.configuration import BLOCKS, SUCCESSORS, TARGET_ERROR
+from serving.demo.costs import mean_cost, reported
 from serving.demo.evidence import Evidence
 from serving.demo.outcomes import Outcome, Share, answer_error, model_error, share, sure_error, sure_share
 
@@ -27,7 +29,8 @@ class Claim(Struct, frozen=True):
 
 def claims(evidence: Evidence) -> list[Claim]:
     """Everything that is claimed, in the order of the story."""
-    return [*_failure(evidence), *_recovery(evidence), *_progress(evidence), *_crash(evidence), *_log(evidence)]
+    story = (_failure, _recovery, _progress, _thrift, _crash, _log)
+    return [claim for part in story for claim in part(evidence)]
 
 
 def _failure(evidence: Evidence) -> Iterator[Claim]:
@@ -76,6 +79,22 @@ def _progress(evidence: Evidence) -> Iterator[Claim]:
         sure.part > 0 and wrong.value <= TARGET_ERROR,
         f"{wrong} of the {sure} that are sure",
     )
+
+
+def _thrift(evidence: Evidence) -> Iterator[Claim]:
+    blocks = reported(evidence.judged(), "gated:1")
+    yield Claim(
+        "gated runs fewer blocks than it has, and not the same for every image",
+        len(set(blocks)) > 1 and fmean(blocks) < BLOCKS,
+        f"{fmean(blocks):.2f} of {BLOCKS}, from {min(blocks):.0f} to {max(blocks):.0f}" if blocks else "none reported",
+    )
+    best, before = evidence.best, evidence.judged("before")
+    error, margin = _error(evidence, "cascade", "before"), MARGIN + LEARNING / max(1, len(before))
+    yield _close(f"cascade is close to {best} while that is well", error, before, [best], margin)
+    spent = mean_cost(evidence.journal.of(application=_served_by(evidence, "cascade")), evidence.prices)
+    alone = evidence.prices[best]
+    sentence = f"an answer of cascade costs less than one of {best} alone"
+    yield Claim(sentence, 0 < spent < alone, f"{spent:.2f} blocks against {alone:.2f}")
 
 
 def _close(sentence: str, error: Share, judged: list[Outcome], models: Iterable[str], margin: float) -> Claim:

@@ -70,7 +70,7 @@ def conclude(console: Console, evidence: Evidence) -> int:
 
 def _train(folder: Path, seed: int, console: Console) -> tuple[Digits, list[Trained]]:
     """The held-out digits, and what was trained on the others."""
-    console.print("Five models learn handwritten digits")
+    console.print("Six models learn handwritten digits")
     train, held_out = load_digits(seed)
     (folder / "models").mkdir()
     trained = []
@@ -105,6 +105,7 @@ def _evidence(stream: Stream, configuration: Path, trained: list[Trained]) -> Ev
         batches=stream.batches,
         kill=stream.kill,
         audits=_audits(stream, configuration),
+        prices={key: model.cost for key, model in load(configuration).models.items()},
     )
 
 

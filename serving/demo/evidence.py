@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from serving.demo.configuration import ASKING_ALL
 from serving.demo.outcomes import Journal, Outcome
 
 Weights = dict[str, dict[str, float]]
@@ -49,7 +50,8 @@ class Audit(Struct, frozen=True):
 class Evidence(Struct, frozen=True):
     """`weights` by stage, at its end; `seconds` by stage, without the time that the server was down.
 
-    `batches` is the mean batch size by model since the restart.
+    `batches` is the mean batch size by model since the restart; `prices` what a query costs, by model, in blocks of the
+    gated network, where predictions do not report it.
     """
 
     best: str
@@ -61,7 +63,8 @@ class Evidence(Struct, frozen=True):
     batches: dict[str, float]
     kill: Kill
     audits: list[Audit]
+    prices: dict[str, float]
 
     def judged(self, stage: str | None = None) -> list[Outcome]:
-        """The outcomes that asked more than one model: those that tell the models' errors."""
-        return [outcome for outcome in self.journal.of(stage) if len(outcome.models) > 1]
+        """The outcomes that tell the models' errors: of applications that ask all, whatever the image."""
+        return [outcome for outcome in self.journal.of(stage) if outcome.application in ASKING_ALL]

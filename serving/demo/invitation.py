@@ -17,6 +17,7 @@ The server stays up until Ctrl-C: {url}
   {url}/metrics            for Prometheus
   {url}/admin/models       models, their mean batch sizes
   {url}/admin/applications/digits-ensemble/state
+  {url}/admin/applications/digits-cascade/state    what images took, too
 Ask it about a digit, a {label}:
   curl -s -d @{image} {url}/digits-ensemble/predict
 and tell it the truth, with the query_id of its answer:

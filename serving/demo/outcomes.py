@@ -15,9 +15,9 @@ class Outcome(Struct, frozen=True):
     """One question, answered, and its truth, acknowledged.
 
     `sure` is None where the application has no target error. `models` is what each model that was
-    asked said. `seconds` is from sending the query to its answer; `repeats` counts requests that had to be
-    sent again because the connection was lost; `duplicate` tells that the truth had been taken, and
-    only the acknowledgement was lost.
+    asked said, `costs` what the image took of those that report it. `seconds` is from sending the query to its
+    answer; `repeats` counts requests that had to be sent again because the connection was lost; `duplicate`
+    tells that the truth had been taken, and only the acknowledgement was lost.
     """
 
     application: str
@@ -31,6 +31,7 @@ class Outcome(Struct, frozen=True):
     seconds: float
     repeats: int = 0
     duplicate: bool = False
+    costs: dict[str, float] = {}
 
 
 class Journal(Struct):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import fmean
 
 from rich import box
 from rich.console import Console
@@ -10,7 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from serving.demo.claims import Claim
-from serving.demo.configuration import SUCCESSORS
+from serving.demo.configuration import CASCADE, SUCCESSORS
+from serving.demo.costs import mean_cost, reported
 from serving.demo.evidence import Evidence
 from serving.demo.outcomes import (
     STAGES,
@@ -19,6 +21,7 @@ from serving.demo.outcomes import (
     default_share,
     model_error,
     quantile,
+    share,
     sure_error,
     sure_share,
 )
@@ -30,6 +33,7 @@ def print_report(console: Console, evidence: Evidence, claims: Sequence[Claim]) 
         console.print(table)
     console.print(_trust(evidence, "as recommended today", list(SUCCESSORS.values())))
     console.print(_progress(evidence))
+    console.print(_thrift(evidence))
     console.print(_rate(evidence), highlight=False)
     console.print("\n[bold]What was checked[/bold]")
     for claim in claims:
@@ -92,6 +96,22 @@ def _progress(evidence: Evidence) -> Table:
             errors = [str(answer_error(evidence.journal.of(stage, applications[policy]))) for stage in stages]
             table.add_row(asks if policy in SUCCESSORS else "", f"{policy}, {state}", *errors)
         table.add_section()
+    return table
+
+
+def _thrift(evidence: Evidence) -> Table:
+    """Whom the cascade asked, and what that took."""
+    table = _table("Cascade: share of answers for which a model was asked, and its cost in blocks")
+    for name in ("model", *STAGES, "overall", "costs", "least", "most"):
+        table.add_column(name, justify="left" if name == "model" else "right")
+    application = next(application for application, policy in evidence.policies.items() if policy == "cascade")
+    stages = [evidence.journal.of(stage, application) for stage in (*STAGES, None)]
+    for model in (f"{name}:1" for name in CASCADE):
+        took = reported(stages[-1], model) or [evidence.prices[model]]
+        costs = (f"{value:.2f}" for value in (fmean(took), min(took), max(took)))
+        table.add_row(model, *(str(share(model in o.models for o in outcomes)) for outcomes in stages), *costs)
+    table.add_section()
+    table.add_row("an answer", *(f"{mean_cost(outcomes, evidence.prices):.2f}" for outcomes in stages))
     return table
 
 

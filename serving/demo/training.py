@@ -1,4 +1,4 @@
-"""Five models of different strength, each trained in seconds, each saved as its runtime loads it."""
+"""Six models of different strength, each trained in seconds, each saved as its runtime loads it."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from vowpalwabbit import Workspace
 
 from serving.demo.digits import CLASSES, Digits, Images
 from serving.demo.evidence import Trained
+from serving.demo.gated import train_gated
 from serving.demo.network import Network
 
 VARIANTS = 2
@@ -100,6 +101,7 @@ RECIPES = (
     Recipe("forest", "sklearn", "forest.joblib", train_forest),
     Recipe("svm", "sklearn", "svm.joblib", train_svm),
     Recipe("cnn", "torch", "cnn.pt", train_network),
+    Recipe("gated", "torch", "gated.pt", train_gated),
 )
 BEST = "cnn"
 

@@ -25,6 +25,7 @@ class Reply(Struct, frozen=True):
     default: bool
     sure: bool | None
     models: dict[str, int]
+    costs: dict[str, float] = {}
 
 
 class Told(Struct, frozen=True):
@@ -112,6 +113,7 @@ class Users:
                 predict.seconds,
                 predict.repeats + observe.repeats,
                 read_told(observe.body).status == "duplicate",
+                reply.costs,
             )
         )
 

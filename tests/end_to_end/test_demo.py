@@ -14,6 +14,8 @@ import httpx
 import psutil
 import pytest
 
+from serving.demo.configuration import BLOCKS
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 DEADLINE = 240.0
@@ -84,9 +86,12 @@ def test_all_that_it_claims_holds_and_the_server_stays_up_until_told_otherwise(d
     url = re.search(r"http://127\.0\.0\.1:\d+", demo.text)
     assert url is not None
 
-    assert demo.text.count("holds  ") >= 24
+    assert demo.text.count("holds  ") >= 29
     assert "FAILS" not in demo.text
     assert httpx.get(f"{url[0]}/admin/applications/digits-exp4/state").json()["models"]["cnn:1"]["count"] > 0
+    spent = httpx.get(f"{url[0]}/admin/applications/digits-cascade/state").json()["spending"]
+    assert 0 < spent["gated:1"]["mean_cost"] < BLOCKS
+    assert 'windjammer_cost_total{application="digits-cascade",model="gated:1"}' in httpx.get(f"{url[0]}/metrics").text
     image = Path(re.search(r"@(\S+image\.json)", demo.text)[1])  # type: ignore[index]
     assert httpx.post(f"{url[0]}/digits-exp4/predict", content=image.read_bytes()).json()["output"] in range(10)
     assert len(demo.alive()) > 6

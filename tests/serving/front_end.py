@@ -36,7 +36,9 @@ PATIENCE = 10.0
 class ScriptedModel:
     """Answers what it is told to, at once; or keeps its waiters until `release`."""
 
-    def __init__(self, says: Label | WindjammerError | None) -> None:
+    cost = 2.0
+
+    def __init__(self, says: Label | Prediction | WindjammerError | None) -> None:
         self.says = says
         self.available = True
         self.waiting: list[Waiter] = []
@@ -52,13 +54,13 @@ class ScriptedModel:
     def watch(self, changed: Callable[[str], None]) -> None:
         """It never loses a replica."""
 
-    def release(self, says: Label | WindjammerError) -> None:
+    def release(self, says: Label | Prediction | WindjammerError) -> None:
         waiting, self.waiting = self.waiting, []
         for waiter in waiting:
             if isinstance(says, WindjammerError):
                 waiter.failed(self.key, says)
             else:
-                waiter.arrived(self.key, Prediction(says))
+                waiter.arrived(self.key, says if isinstance(says, Prediction) else Prediction(says))
 
 
 class FrontEnd:
@@ -67,7 +69,7 @@ class FrontEnd:
     def __init__(
         self,
         folder: Path,
-        models: dict[str, Label | WindjammerError | None],
+        models: dict[str, Label | Prediction | WindjammerError | None],
         policy: Policy[Any] | None = None,
         log: Log | None = None,
         **settings: Any,

@@ -64,6 +64,27 @@ def test_every_decision_is_in_the_log_with_its_probability(tmp_path: Path) -> No
         assert decision.query.available == ("a:1", "b:1")
 
 
+def test_what_an_input_took_is_told_logged_and_summed_beside_what_is_configured(tmp_path: Path) -> None:
+    with front_end(tmp_path, {"gated:1": Prediction(7, cost=5.0), "plain:1": 7}) as end:
+        assert end.answer().costs == {"gated:1": 5.0}
+        end.models["gated:1"].says = Prediction(7, cost=2.0)
+        reply = end.answer(input=vector(3.0))
+        end.observe(reply.query_id, label=7)
+        decision = end.log.decision("app", int(reply.query_id))
+        assert decision is not None
+        assert decision.predictions["gated:1"].cost == 2.0
+        assert end.app.state()["spending"] == {
+            "gated:1": {"predictions": 2, "mean_cost": 3.5},
+            "plain:1": {"predictions": 2, "mean_cost": 2.0},
+        }
+
+
+def test_a_model_that_has_answered_nothing_has_no_mean_cost(tmp_path: Path) -> None:
+    with front_end(tmp_path, {"a:1": 7}) as end:
+        assert end.app.state()["spending"] == {"a:1": {"predictions": 0, "mean_cost": None}}
+        assert end.answer().costs is UNSET
+
+
 def test_at_the_deadline_it_answers_with_what_is_there(tmp_path: Path) -> None:
     with front_end(tmp_path, {"fast:1": 7, "slow:1": None}) as end:
         replies = end.predict()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from selector.decisions import Prediction
 from serving.config import ModelConfig
 from serving.errors import ModelFailed
 from serving.metrics import ServiceCollector
@@ -55,6 +56,17 @@ def test_applications_tell_what_became_of_queries_and_feedback(tmp_path: Path, m
     assert value("log_position") == end.app.knowledge.population.position
     assert value("latency_seconds_count") == 2
     assert registry.get_sample_value("windjammer_ready") == 1
+
+
+def test_applications_tell_what_their_models_took(tmp_path: Path, model: Model) -> None:
+    end = FrontEnd(tmp_path, {"gated:1": Prediction(7, cost=5.0), "plain:1": 7})
+    end.answer()
+    end.close()
+    registry = registry_of(end, model)
+    for key, cost in (("gated:1", 5.0), ("plain:1", 2.0)):
+        labels = {"application": "app", "model": key}
+        assert registry.get_sample_value("windjammer_predictions_total", labels) == 1
+        assert registry.get_sample_value("windjammer_cost_total", labels) == cost
 
 
 def test_models_tell_what_became_of_their_batches(tmp_path: Path, model: Model) -> None:

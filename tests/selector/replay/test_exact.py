@@ -32,6 +32,11 @@ CASCADE = Cascade(costs={"cnn:1": 4.0, "forest:1": 1.0, "svm:1": 0.2})
 SETTING = Setting(fold=Fold(policy=Exp4(), loss=ZeroOne()))
 
 
+def reporting(model: str, prediction: Prediction, cost: float) -> Prediction:
+    """The prediction, with its cost if it is the cnn's."""
+    return changed(prediction, cost=cost) if model == "cnn:1" else prediction
+
+
 class Recorder:
     """Runs a policy with feedback that comes `delay` decisions late, and keeps its log and its own record."""
 
@@ -187,6 +192,22 @@ def test_sure_answers_and_defaults_are_counted() -> None:
     account = found.accounts["ensemble"]
     assert 0 < account.sure < 900
     assert account.cost == 1800.0
+
+
+def test_what_a_model_took_counts_by_its_own_account() -> None:
+    recorder = Recorder(MajorityVote(), 20)
+    judged = [
+        Judged(
+            changed(j.decision, predictions={m: reporting(m, p, i) for m, p in j.decision.predictions.items()}),
+            j.feedback,
+        )
+        for i, j in enumerate(recorder.judged())
+    ]
+    setting = Setting(fold=SETTING.fold, costs=dict.fromkeys(MODELS, 100.0))
+    candidates: dict[str, Policy[Any]] = {"one": Static(model="cnn:1")}
+    found = replay(judged, recorder.log.entries("a"), candidates, setting)
+    assert found.accounts["one"].cost == sum(range(20))
+    assert found.accounts[LOGGED].cost == sum(range(20)) + 20 * 100.0 * (len(MODELS) - 1)
 
 
 def test_segments_and_curves_add_up() -> None:

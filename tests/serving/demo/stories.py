@@ -17,6 +17,7 @@ ANSWER_ERRORS = {
     "digits-exp4": {"before": 0.03, "during": 0.06, "after": 0.05},
     "digits-thompson": {"before": 0.04, "during": 0.06, "after": 0.03},
     "digits-ensemble": {"before": 0.02, "during": 0.04, "after": 0.02},
+    "digits-cascade": {"before": 0.04, "during": 0.06, "after": 0.04},
 }
 QUESTIONS = 1000
 
@@ -36,6 +37,7 @@ def good_evidence(
         batches={"cnn:1": 3.5, "svm:1": 6.0},
         kill=Kill(questions=4500, processes=7, left=0, seconds=4.2),
         audits=[Audit(a, 3 * QUESTIONS, missing=0, repeated=0, altered=0, same_state=True) for a in POLICIES],
+        prices={"cnn:1": 6.0, "svm:1": 0.5, "gated:1": 1.0, "logistic:1": 0.5},
     )
 
 
@@ -49,14 +51,22 @@ def _outcomes(errors: dict[str, dict[str, float]], answer_errors: dict[str, dict
             output=_said(i, answer_errors[application][stage]),
             default=False,
             sure=True if application == "digits-ensemble" else None,
-            models={model: _said(i, by_stage[stage]) for model, by_stage in errors.items()},
+            models=_models(i, application, {model: by_stage[stage] for model, by_stage in errors.items()}),
             seconds=0.01,
             repeats=int(stage == "during" and i < 8),
+            costs={} if i % 2 and application == "digits-cascade" else {"gated:1": 2.0 + i % 3},
         )
         for application in POLICIES
         for stage in STAGES
         for i in range(QUESTIONS)
     ]
+
+
+def _models(i: int, application: str, errors: dict[str, float]) -> dict[str, int]:
+    """What each said; the cascade asks the gated network about every other image."""
+    if application != "digits-cascade":
+        return {model: _said(i, error) for model, error in errors.items()}
+    return {"logistic:1": 3} if i % 2 else {"logistic:1": 3, "gated:1": 3}
 
 
 def _said(i: int, error: float) -> int:

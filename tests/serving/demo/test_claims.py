@@ -97,6 +97,37 @@ def test_a_crash_that_left_something_behind_is_found(spoil: Callable[[Evidence],
     assert failing(spoil(good_evidence())) == [sentence]
 
 
+@pytest.mark.parametrize(
+    ("costs", "figures"),
+    [
+        ({"gated:1": 6.0}, "6.00 of 6, from 6 to 6"),
+        ({"gated:1": 3.0}, "3.00 of 6, from 3 to 3"),
+        ({}, "none reported"),
+    ],
+    ids=["all blocks", "the same for all", "unknown"],
+)
+def test_a_gated_network_that_does_not_skip_by_image_is_found(costs: dict[str, float], figures: str) -> None:
+    evidence = good_evidence()
+    spoiled = replace(evidence, journal=Journal([replace(o, costs=costs) for o in evidence.journal.outcomes]))
+
+    (found,) = [claim for claim in claims(spoiled) if not claim.holds]
+
+    assert found.sentence == "gated runs fewer blocks than it has, and not the same for every image"
+    assert found.figures == figures
+
+
+def test_a_cascade_that_costs_as_much_as_the_best_model_is_found() -> None:
+    evidence = good_evidence()
+
+    assert failing(replace(evidence, prices={**evidence.prices, "cnn:1": 2.0})) == [
+        "an answer of cascade costs less than one of cnn:1 alone"
+    ]
+
+
+def test_a_cascade_that_is_far_from_the_best_model_is_found() -> None:
+    assert failing(with_error("digits-cascade", "before", 0.12)) == ["cascade is close to cnn:1 while that is well"]
+
+
 @pytest.mark.parametrize("count", ["missing", "repeated", "altered"])
 def test_a_truth_that_the_log_does_not_hold_once_is_found(count: str) -> None:
     evidence = good_evidence()

@@ -28,7 +28,7 @@ def test_a_policy_has_errors_defaults_and_latencies_by_stage() -> None:
     before, during = (rows(printed([]), first) for first in ("exp4", "during"))
 
     assert before == [["exp4", "before", "3.0%", "-", "-", "0.0%", "10.0", "10.0"]]
-    assert [row[1] for row in during] == ["5.0%", "9.0%", "6.0%", "6.0%", "4.0%"]
+    assert [row[1] for row in during] == ["5.0%", "9.0%", "6.0%", "6.0%", "4.0%", "6.0%"]
 
 
 def test_the_weights_of_learning_policies_are_shown_by_stage() -> None:
@@ -43,7 +43,15 @@ def test_what_is_recommended_stands_beside_what_was_published() -> None:
 
 
 def test_the_rate_counts_predict_and_observe() -> None:
-    assert "30,000 requests (predict and observe) in 12.0 s: 2,500 requests/s" in printed([])
+    assert "36,000 requests (predict and observe) in 12.0 s: 3,000 requests/s" in printed([])
+
+
+def test_the_cascade_has_its_models_shares_and_costs_by_stage() -> None:
+    text = printed([])
+
+    assert ["gated:1", "50.0%", "50.0%", "50.0%", "50.0%", "3.00", "2.00", "4.00"] in rows(text, "gated:1")
+    assert ["logistic:1", *["100.0%"] * 4, *["0.50"] * 3] in rows(text, "logistic:1")
+    assert rows(text, "an") == [["an", "answer", "2.00", "2.00", "2.00", "2.00"]]
 
 
 def test_all_fits_a_terminal_of_80_columns() -> None:

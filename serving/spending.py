@@ -1,0 +1,32 @@
+"""What the predictions behind an application's decisions have taken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from selector.decisions import Prediction
+
+
+class Spending:
+    """By model, since the start: `counts` of predictions, and `totals` of what they took, in the owner's unit.
+
+    `prices` is what a prediction of each model takes where it does not report its own cost.
+    """
+
+    def __init__(self, prices: Mapping[str, float]) -> None:
+        self.counts = dict.fromkeys(prices, 0)
+        self.totals = dict.fromkeys(prices, 0.0)
+        self._prices = dict(prices)
+
+    def enter(self, predictions: Mapping[str, Prediction]) -> None:
+        """One decision, by the models that answered for it."""
+        for model, prediction in predictions.items():
+            self.counts[model] += 1
+            self.totals[model] += self._prices[model] if prediction.cost is None else prediction.cost
+
+    def describe(self) -> dict[str, dict[str, float | None]]:
+        """For people, by model: how often it was asked and answered, and its mean cost; None before the first time."""
+        return {
+            model: {"predictions": count, "mean_cost": self.totals[model] / count if count else None}
+            for model, count in self.counts.items()
+        }
