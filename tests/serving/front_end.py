@@ -42,6 +42,7 @@ class ScriptedModel:
         self.waiting: list[Waiter] = []
         self.asked = 0
         self.key = ""
+        self.version, self.cost, self.latency = "1", 1.0, 0.0
 
     def ask(self, asked: Input, deadline: float, waiter: Waiter) -> None:
         self.asked += 1
