@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar
 
 import msgspec
+import numpy as np
 from msgspec import Meta
 
 from selector.decisions import Decision, Query
@@ -33,6 +34,9 @@ class Linear(Single[LinearState], frozen=True, kw_only=True):
     rule. `discount` lets all that was learned count for that part at each feedback; 1 forgets nothing. The share
     `exploration` of the queries, less the share of shadow queries, goes evenly to models that have not been scored for
     half the time between their turns.
+
+    `price` is the reward that one unit of the models' `costs` is worth (1 where nothing is known): asked is the model
+    of the greatest reward less price x cost. What is learned does not depend on it.
     """
 
     state_type: ClassVar[type] = LinearRecord
@@ -46,6 +50,8 @@ class Linear(Single[LinearState], frozen=True, kw_only=True):
     exploration: Annotated[float, Meta(ge=0, lt=0.5)] = 0.005
     dimension: Annotated[int, Meta(ge=4, le=1024)] = 128
     unasked: bool = True
+    price: Annotated[float, Meta(ge=0)] = 0.0
+    costs: Mapping[str, Annotated[float, Meta(ge=0)]] = {}
 
     @abstractmethod
     def preferences(self, means: Array, widths: Array) -> Sequence[float]:
@@ -65,6 +71,8 @@ class Linear(Single[LinearState], frozen=True, kw_only=True):
 
     def _chances(self, state: LinearState, models: tuple[str, ...], x: Array) -> list[float]:
         means, widths, heard = state.expect(models, x)
+        if self.price > 0.0:
+            means = means - self.price * np.array([self.costs.get(model, 1.0) for model in models])
         chances = self.preferences(means, widths)
         share = max(0.0, self.exploration / max(1, len(models)) - state.spared)
         floors = [2.0 * share if 2.0 * share * (state.clock - last) > 1.0 else 0.0 for last in heard]

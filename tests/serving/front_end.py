@@ -83,9 +83,8 @@ class FrontEnd:
         config = ApplicationConfig(
             name="app",
             models=tuple(sorted(models)),
-            input=InputSpec("FP32", (2,)),
             policy=policy or Exp4(),
-            **{"cache_bytes": 0, **settings},
+            **{"input": InputSpec("FP32", (2,)), "cache_bytes": 0, **settings},
         )
         hooks = Hooks(config.user, config.features, config.blend)
         knowledge = Knowledge("app", config.fold, hooks, self.writer, "fold")

@@ -189,6 +189,24 @@ def test_bytes_that_do_not_fit_are_refused(policy: Linear) -> None:
         policy.decode(msgspec.msgpack.encode(record))
 
 
+@both
+def test_a_dear_model_is_asked_where_its_price_is_worth_it(policy: Linear) -> None:
+    """The cheap one is right on short queries, the dear one, which costs .3 of a reward, on all."""
+    priced = msgspec.structs.replace(policy, price=0.1, costs={"cheap": 0.0, "dear": 3.0})
+    models, rng = ("cheap", "dear"), Random(1)
+    state = priced.initial_state(models)
+    chosen = dict[str, list[str]](short=[], long=[])
+    for i in range(1_000):
+        size = ("short", "long")[i % 2]
+        query = Query(i, models, features={"size": size})
+        model = asked(priced, state, query, rng)
+        chosen[size].append(model)
+        state = told(priced, state, query, {model: float(model == "cheap" and size == "long")}, model)
+    assert chosen["short"][250:].count("cheap") > 240
+    assert chosen["long"][250:].count("dear") > 240
+    assert priced.encode(state) == policy.encode(state)
+
+
 def test_linucb_asks_whoever_may_be_the_greatest() -> None:
     policy = LinUCB(alpha=2, exploration=0)
     means: Array = np.array([0.5, 0.8, 0.5])
