@@ -7,7 +7,6 @@ from typing import cast
 
 from selector import LinUCB, Vowpal
 from selector.decisions import Decision
-from selector.policy import Policy
 from serving.models import Model
 from serving.profiles import Profiles
 from tests.serving.front_end import FrontEnd, ScriptedModel
@@ -63,8 +62,7 @@ def test_the_log_has_what_the_policy_was_told_and_its_state_follows_from_the_log
 
 
 def test_a_policy_that_does_not_read_about_models_is_told_nothing(tmp_path: Path) -> None:
-    policy: Policy[object] = LinUCB()
-    end = FrontEnd(tmp_path, {"cnn:1": 7}, policy)
+    end = FrontEnd(tmp_path, {"cnn:1": 7}, LinUCB())
     end.observe(end.answer().query_id, label=7)
     assert [decision.query.about for decision in decisions(end)] == [{}]
     end.close()

@@ -87,7 +87,7 @@ def test_the_regression_is_ridge_regression() -> None:
     regressions = Regressions(2.0).of([None], d)
     xs, rewards = rng.normal(size=(50, d)), rng.random(50)
     for x, reward in zip(xs, rewards, strict=True):
-        regressions.learn(0, x, reward)
+        regressions.learn([0], x, np.array([reward]))
     prior = np.eye(d)[0]
     a = 2.0 * np.eye(d) + xs.T @ xs
     assert regressions.inverse[0] == pytest.approx(np.linalg.inv(a))
@@ -97,7 +97,7 @@ def test_the_regression_is_ridge_regression() -> None:
 def test_what_fades_tends_to_where_it_began() -> None:
     regressions = Regressions(2.0).of([None, None], 6)
     for x in np.random.default_rng(1).normal(size=(50, 6)):
-        regressions.learn(0, x, 0.0)
+        regressions.learn([0], x, np.zeros(1))
     for _ in range(600):
         regressions.fade(0.97)
     assert regressions.theta == pytest.approx(Regressions(2.0).of([None, None], 6).theta, abs=1e-3)
@@ -112,7 +112,7 @@ def test_discounted_regression_weighs_the_latest() -> None:
     for _ in range(300):
         x, reward = rng.normal(size=d), float(rng.random())
         regressions.fade(discount)
-        regressions.learn(0, x, reward)
+        regressions.learn([0], x, np.array([reward]))
         a, b = discount * a + (1 - discount) * np.eye(d), discount * b + (1 - discount) * np.eye(d)[0]
         a, b = a + np.outer(x, x), b + reward * x
     assert regressions.inverse[0] == pytest.approx(np.linalg.inv(a), abs=0.01)
