@@ -26,7 +26,7 @@ from selector.policy import LearnsFrom, Losses, Policy, Predictions, Selections,
 Advice = dict[str, float]
 """How likely a policy would have answered what each model said, up to a common factor; empty if it says nothing."""
 
-_IMPLICIT = 0.2  # gamma of Exp3-IX, which bounds what one unlikely feedback can do
+_IMPLICIT = 0.05  # gamma of Exp3-IX, which bounds what one unlikely feedback can do
 _ODDS = {"linucb": 1.0, "thompson": 1 / 9}  # at first: what the latter can know is a special case of the former
 
 
@@ -57,9 +57,9 @@ class Auto(Policy[AutoState], frozen=True, kw_only=True, tag="auto"):
     policies has the mean loss L over T feedbacks, that of the vote is at most (eta L + ln(N) / T) / ln(2 / (1 +
     exp(-eta))), but for the share; of numbers, with 1 - exp(-eta) below. Where the loss of one model alone is known,
     where it was asked with probability p, a policy's loss is estimated: by what LinUCB expects of the models that the
-    policy would ask, corrected for that one by (loss - expected) / (p + .2). It is the policy as it is now, so late
-    feedback does no harm. With 1 / w in place of N, w being what the policy weighed at first, the mean of the estimates
-    over the mixture exceeds the policy's by at most ln(1 / w) / (eta T) + eta / 2 times their mean square.
+    policy would ask, corrected for that one by (loss - expected) / (p + .05). It is the policy as it is now, so late
+    feedback does no harm. The mean of the estimates over the mixture exceeds that of a policy, w being its part at
+    first, by at most ln(1 / w) / (eta T) + eta times their mean square, while none is below -1 / eta.
 
     Littlestone & Warmuth: The weighted majority algorithm (1994); Auer, Cesa-Bianchi, Freund, Schapire (SIAM J. Comput.
     2002), Exp4, its experts being policies that learn; Agarwal, Luo, Neyshabur, Schapire: Corralling a band of bandit
@@ -80,7 +80,7 @@ class Auto(Policy[AutoState], frozen=True, kw_only=True, tag="auto"):
     contextual: ClassVar[bool] = True
 
     asks: Literal["one", "all"] = "all"
-    learning_rate: Annotated[float, Meta(gt=0)] = 1.0
+    learning_rate: Annotated[float, Meta(gt=0)] = 0.5
     share: Annotated[float, Meta(ge=0, lt=1)] = 0.0001
 
     @property
