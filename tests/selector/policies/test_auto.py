@@ -47,7 +47,7 @@ def test_what_is_asked_is_drawn_from_the_mixture_with_its_exact_probability() ->
     state = experienced(ONE)
     state.weights = ONE.initial_state(MODELS).weights
     linucb, thompson = chances(ONE, state)
-    mixed = {m: 0.9 * p + 0.1 * q for m, p, q in zip(MODELS, linucb, thompson, strict=True)}
+    mixed = {m: 0.8 * p + 0.2 * q for m, p, q in zip(MODELS, linucb, thompson, strict=True)}
     assert linucb != pytest.approx(thompson, abs=0.05)
     for seed in range(50):
         selection = ONE.select(state, QUERY, (), {}, Random(seed))
@@ -82,7 +82,7 @@ def test_where_the_best_model_depends_on_the_query_linucb_decides() -> None:
         wrong.append(float(rng.random() < (0.1 if model == kind else 0.8)))
         state = told(policy, state, query, {model: wrong[-1]}, selection)
     assert chance_of_so_few(int(sum(wrong[500:])), 500, 0.25) < 1e-4  # any one model errs in .57 of them
-    assert state.weights.logs[1] < state.weights.logs[0] - 5
+    assert state.weights.logs[1] < state.weights.logs[0] - 3
 
 
 def test_asking_all_it_soon_knows_whom_to_believe() -> None:
