@@ -57,9 +57,9 @@ class Auto(Policy[AutoState], frozen=True, kw_only=True, tag="auto"):
     policies has the mean loss L over T feedbacks, that of the vote is at most (eta L + ln(N) / T) / ln(2 / (1 +
     exp(-eta))), but for the share; of numbers, with 1 - exp(-eta) below.
 
-    Where the loss of one model alone is known, which was asked with probability p, a policy's loss is estimated: by the
-    mean losses of the models that it would ask, corrected for that one by (loss - mean) / (p + .05). It is the policy
-    as it is now, so late feedback does no harm. The mean of the estimates over the mixture exceeds that of a policy, w
+    Where the loss of one model alone is known, which was asked with probability p, a policy's loss is estimated: by
+    what LinUCB expects of the models that it would ask, corrected for that one by (loss - expected) / (p + .05). It is
+    the policy as it is now, so late feedback does no harm. The mean of the estimates over the mixture exceeds that of a policy, w
     being its part at first, by at most ln(1 / w) / (eta T) + eta times their mean square, while none is below -1 / eta.
 
     Littlestone & Warmuth: The weighted majority algorithm (1994); Auer, Cesa-Bianchi, Freund, Schapire (SIAM J. Comput.
@@ -81,7 +81,7 @@ class Auto(Policy[AutoState], frozen=True, kw_only=True, tag="auto"):
     contextual: ClassVar[bool] = True
 
     asks: Literal["one", "all"] = "all"
-    learning_rate: Annotated[float, Meta(gt=0)] = 0.3
+    learning_rate: Annotated[float, Meta(gt=0)] = 0.5
     share: Annotated[float, Meta(ge=0, lt=1)] = 0.0001
 
     @property
@@ -163,7 +163,9 @@ class Auto(Policy[AutoState], frozen=True, kw_only=True, tag="auto"):
 
     def _estimates(self, state: AutoState, decision: Decision, known: Losses) -> list[tuple[str, float]]:
         """What each policy would have lost, where it is known of one model; nothing if of none that was asked."""
-        query, expected = decision.query, _expected(state.tally, decision.query.available)
+        query, (linucb, thompson) = decision.query, self.policies
+        assert isinstance(linucb, LinUCB)
+        chances, expected = linucb.outlook(state.states[0], query)
         weights = {model: p + _IMPLICIT for model, p in asked(decision) if model in known}
         if all(model in known for model in query.available):
             weights = dict.fromkeys(known, 1.0)
@@ -173,11 +175,8 @@ class Auto(Policy[AutoState], frozen=True, kw_only=True, tag="auto"):
             e + (known[model] - e) / weights[model] if model in weights else e
             for model, e in zip(query.available, expected, strict=True)
         ]
-        estimates = []
-        for policy, s in zip(self.policies, state.states, strict=True):
-            chances = chances_of(policy, s, query)
-            estimates.append((policy.name, sum([p * loss for p, loss in zip(chances, losses, strict=True)])))
-        return estimates
+        parts = {linucb.name: chances, thompson.name: chances_of(thompson, state.states[1], query)}
+        return [(name, sum([p * loss for p, loss in zip(part, losses, strict=True)])) for name, part in parts.items()]
 
     def _lost(self, state: AutoState, decision: Decision, known: Losses) -> list[tuple[str, float]]:
         """What each policy would have lost, of those of which that can be told."""
@@ -196,11 +195,6 @@ class Auto(Policy[AutoState], frozen=True, kw_only=True, tag="auto"):
             return {model: told["weight"] for model, told in policy.describe(state).items()}
         output = answer_of(policy, state, query, decision.selections, predictions).output
         return {model: 1.0 for model, prediction in predictions.items() if prediction.output == output}
-
-
-def _expected(tally: Tally, models: Sequence[str]) -> list[float]:
-    """The mean loss of each model, shrunk by one success and one failure."""
-    return [(loss + 1.0) / (count + 2.0) for count, loss in zip(*tally.of(models), strict=True)]
 
 
 @cache

@@ -67,8 +67,17 @@ class Linear(Single[LinearState], frozen=True, kw_only=True):
         return chosen
 
     def chances(self, state: LinearState, query: Query) -> Sequence[float]:
-        models = query.available
-        means, widths, heard = state.expect(models, state.features.vector(query))
+        return self.outlook(state, query)[0]
+
+    def outlook(self, state: LinearState, query: Query) -> tuple[list[float], list[float]]:
+        """Of each of `query.available`: the probability with which it is asked, and the loss to be expected of it."""
+        means, widths, heard = state.expect(query.available, state.features.vector(query))
+        expected = [min(1.0, max(0.0, 1.0 - mean)) for mean in means.tolist()]
+        return self._chances(state, query.available, means, widths, heard), expected
+
+    def _chances(
+        self, state: LinearState, models: tuple[str, ...], means: Array, widths: Array, heard: Sequence[float]
+    ) -> list[float]:
         if self.price > 0.0:
             means = means - self.price * np.array([self.costs.get(model, 1.0) for model in models])
         chances = self.preferences(means, widths)
