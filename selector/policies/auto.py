@@ -59,8 +59,9 @@ class Auto(Policy[AutoState], frozen=True, kw_only=True, tag="auto"):
 
     Where the loss of one model alone is known, which was asked with probability p, a policy's loss is estimated: by
     what LinUCB expects of the models that it would ask, corrected for that one by (loss - expected) / (p + .05). It is
-    the policy as it is now, so late feedback does no harm. The mean of the estimates over the mixture exceeds that of a policy, w
-    being its part at first, by at most ln(1 / w) / (eta T) + eta times their mean square, while none is below -1 / eta.
+    the policy as it is now, so late feedback does no harm. The mean of the estimates over the mixture exceeds that of a
+    policy, w being its part at first, by at most ln(1 / w) / (eta T) + eta times their mean square, while none is below
+    -1 / eta.
 
     Littlestone & Warmuth: The weighted majority algorithm (1994); Auer, Cesa-Bianchi, Freund, Schapire (SIAM J. Comput.
     2002), Exp4, its experts being policies that learn; Agarwal, Luo, Neyshabur, Schapire: Corralling a band of bandit
