@@ -35,7 +35,8 @@ class Query(Struct, frozen=True, array_like=True, gc=False):
 
     `available` are the models that may be asked now, sorted: up, not quarantined, able to meet the
     deadline. It is logged, because a probability means nothing without the set it was drawn from.
-    `about` is what is known of the models at that moment, by model: cost, latency.
+    `about` is what is known of the models at that moment, by model: cost, latency in milliseconds, version; empty if
+    the policy does not read it.
     """
 
     id: int

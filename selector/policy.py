@@ -44,7 +44,7 @@ class Policy(
     what it `learns_from`: nothing, the loss of models that it asked (`reward`), or the loss of
     every model that is known (`labels`). `per_user` tells the application whether to keep a state for
     each user; without, the population's is the only one. `contextual` tells whether it reads a query's features
-    or user.
+    or user, `reads_about` whether it reads what a query tells about the models.
 
     No method reads a clock or a global random generator; none but `observe` may change a state.
     """
@@ -53,6 +53,7 @@ class Policy(
     learns_from: ClassVar[LearnsFrom]
     per_user: ClassVar[bool] = True
     contextual: ClassVar[bool] = False
+    reads_about: ClassVar[bool] = False
 
     task: Task = "classification"
 

@@ -10,7 +10,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from feedback_store.contract import Row
-from selector.decisions import Answer, Decision, Prediction, Query, Selection, encode
+from selector.decisions import Answer, Decision, Feature, Prediction, Query, Selection, encode
 from selector.errors import InvalidLabel, WindjammerError
 from selector.learner import Learner
 from selector.policy import Policy
@@ -25,6 +25,7 @@ from serving.hooks import Hooks
 from serving.knowledge import Adoption, Knowledge
 from serving.measures import Measures
 from serving.models import Model
+from serving.profiles import Profiles
 from serving.recents import Recent, Recents
 from serving.spending import Spending
 from serving.surroundings import Surroundings
@@ -68,6 +69,7 @@ class Application:
         self.spending = Spending({key: model.cost for key, model in models.items()})
         self.feedback = FeedbackPath(self, around.writer)
         self.health = HealthWatch(config, models, knowledge, self.cache, around)
+        self._profiles = Profiles(models, around.steady)
         self.under_way = 0
         self._named: set[str] = set()  # by clients, whose decisions are not recorded yet
         self.closing = False
@@ -86,6 +88,11 @@ class Application:
             if not model.available:
                 return tuple([key for key, model in self.models.items() if model.available])
         return self._keys
+
+    def query(self, available: tuple[str, ...], user: str | None, features: dict[str, Feature]) -> Query:
+        """A new question, as the policy sees it."""
+        about = self._profiles.now() if self.policy.reads_about else {}
+        return Query(self.around.ids.next(), available, user, features, about)
 
     def admit(self, client: str | None, reply: Reply) -> bool:
         """Whether a call may enter; if not, `reply` hears why. `client` is the id that it gives to a new decision.
@@ -121,7 +128,7 @@ class Application:
         state = self.knowledge.state_for(user)  # whatever may raise comes before the call is counted
         if not self.admit(request.client_id, reply):
             return
-        query = Query(around.ids.next(), self.available(), user, features)
+        query = self.query(self.available(), user, features)
         gathering = Gathering(self, self.policy, state, query, request.input, started, deadline, reply)
         gathering.client_id = request.client_id
         gathering.advance()

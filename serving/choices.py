@@ -24,13 +24,14 @@ def read_policy(
     """The policy that `value` names, for `task` unless it says its own. Raises ConfigError.
 
     `models` are the application's: the key of each by its name in the file. A setting `model` takes either of one.
-    `costs` of the models, by key, are those of a policy that heeds them, where its own setting does not say otherwise.
+    `costs` of the models, by key, are those of a policy that heeds them, where its own setting does not say otherwise;
+    one with a `price` does so if that is not 0.
     """
     kind, settings = _chosen("policy", value, policy_kinds(), where)
     where = f"{where} ({kind.__struct_config__.tag})"
     if "model" in settings and "model" in keys(kind):
         check_choice("model", str(settings["model"]), [*models, *models.values()], f"{where} model")
-    if "costs" in keys(kind):
+    if "costs" in keys(kind) and ("price" not in keys(kind) or settings.get("price")):
         settings["costs"] = {**costs, **_own_costs(settings.get("costs", {}), models, f"{where} costs")}
     return read(kind, {"task": task, **settings}, where)
 

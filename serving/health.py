@@ -145,7 +145,7 @@ class HealthWatch:
         if not self._config.quarantine:
             return False
         state = self._knowledge.population.state
-        return self._config.policy.select(state, Query(0, models), [], {}, self._around.rng) is not None
+        return self._knowledge.policy.select(state, Query(0, models), [], {}, self._around.rng) is not None
 
 
 def _described(standing: Standing | None) -> dict[str, Any]:

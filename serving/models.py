@@ -40,6 +40,7 @@ class Model:
         call_soon: Callable[[Callable[[], None]], object],
     ) -> None:
         self.key = config.key
+        self.version = config.version
         self.cost = config.cost
         self.available = False
         self.counters = Counters()
@@ -57,6 +58,13 @@ class Model:
     def waiting(self) -> int:
         """The work in the queue."""
         return self._queue.waiting
+
+    @property
+    def latency(self) -> float:
+        """Seconds that an answer should take: what waits goes first, then comes a batch. 0 while nobody knows."""
+        replicas = self._replicas.values()
+        trips = [flights.trip.mean for flights in replicas if flights.trip.mean]
+        return min(trips) + self._queue.waiting / sum([flights.rate for flights in replicas]) if trips else 0.0
 
     @property
     def limits(self) -> dict[str, int]:

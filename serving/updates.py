@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from feedback_store.contract import Outcome, Pending
-from selector.decisions import Feedback, Label, Prediction, Query, Selection
+from selector.decisions import Feedback, Label, Prediction, Selection
 from selector.errors import InvalidLabel, WindjammerError
 from serving.answers import why_nothing
 from serving.feedback import FeedbackPath
@@ -102,7 +102,7 @@ def _begin(
         return
     available = application.available()
     probes = [model for model, _ in application.health.probes(available)]
-    query = Query(around.ids.next(), tuple(sorted([*available, *probes])), user, features)
+    query = application.query(tuple(sorted([*available, *probes])), user, features)
     gathering = Gathering(
         Update(path, label),
         application.policy,

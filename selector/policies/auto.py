@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
+from math import log
 from random import Random
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -13,19 +15,19 @@ from selector.decisions import Answer, Decision, Query, Selection
 from selector.policies.advice import answer_of, averaged, chances_of, voted
 from selector.policies.ensemble import Ensemble
 from selector.policies.exp4 import Exp4
-from selector.policies.linear_thompson import LinearThompson
 from selector.policies.linucb import LinUCB
 from selector.policies.single import Single, asked, draw, only_answer
 from selector.policies.tally import Tally
 from selector.policies.thompson import Thompson
 from selector.policies.vote import everyone
 from selector.policies.weights import Weights
-from selector.policy import LearnsFrom, Losses, Policy, Predictions, Selections
+from selector.policy import LearnsFrom, Losses, Policy, Predictions, Selections, Task
 
 Advice = dict[str, float]
 """How likely a policy would have answered what each model said, up to a common factor; empty if it says nothing."""
 
 _IMPLICIT = 0.05  # gamma of Exp3-IX, which bounds what one unlikely feedback can do
+_ODDS = {"linucb": 1.0, "thompson": 1 / 4}  # at first: what the latter can know is a special case of the former
 
 
 class AutoState(Struct, array_like=True):
@@ -48,16 +50,23 @@ class Auto(Policy[AutoState], frozen=True, kw_only=True, tag="auto"):
     """Mixes policies by exponential weights, each judged on every feedback by what it would have answered.
 
     It `asks` "all" models, and answers the weighted vote of `exp4` with restarts, `ensemble` and `linucb`; or "one",
-    and draws it from the mixture of what `thompson`, `linear_thompson` and `linucb` would ask, so the probability is
-    exact. Whoever is asked, all of the policies learn from it.
+    and draws it from the mixture of what `linucb` and `thompson` would ask, so the probability is exact; at first four
+    parts in five are LinUCB's. Whoever is asked, all of the policies learn from it.
 
-    `learning_rate` is eta, `share` the fixed share. If labels tell the losses of all models, over T feedbacks the mean
-    loss exceeds that of the best of the N policies by at most ln(N) / (eta T) + eta / 8, but for the share. If the
-    loss of one alone is known, a policy that would have asked it with probability q, where it was asked with p, has the
-    estimated loss q L / (p + .05): of the policy as it is now, so late feedback does no harm.
+    `learning_rate` is eta, `share` the fixed share. Where labels tell the losses of all models, and the best of the N
+    policies has the mean loss L over T feedbacks, that of the vote is at most (eta L + ln(N) / T) / ln(2 / (1 +
+    exp(-eta))), but for the share; of numbers, with 1 - exp(-eta) below.
 
-    Auer, Cesa-Bianchi, Freund, Schapire (SIAM J. Comput. 2002), Exp4, its experts being policies that learn; Agarwal,
-    Luo, Neyshabur, Schapire: Corralling a band of bandit algorithms (COLT 2017); Neu: Explore no more (NIPS 2015).
+    Where the loss of one model alone is known, which was asked with probability p, a policy's loss is estimated: by
+    what LinUCB expects of the models that it would ask, corrected for that one by (loss - expected) / (p + .05). It is
+    the policy as it is now, so late feedback does no harm. The mean of the estimates over the mixture exceeds that of a
+    policy, w being its part at first, by at most ln(1 / w) / (eta T) + eta times their mean square, while none is below
+    -1 / eta.
+
+    Littlestone & Warmuth: The weighted majority algorithm (1994); Auer, Cesa-Bianchi, Freund, Schapire (SIAM J. Comput.
+    2002), Exp4, its experts being policies that learn; Agarwal, Luo, Neyshabur, Schapire: Corralling a band of bandit
+    algorithms (COLT 2017); Dudik, Langford, Li: Doubly robust policy evaluation and learning (ICML 2011); Neu: Explore
+    no more (NIPS 2015).
 
     >>> from selector.decisions import Prediction, Query, Selection
     >>> policy = Auto()
@@ -73,20 +82,19 @@ class Auto(Policy[AutoState], frozen=True, kw_only=True, tag="auto"):
     contextual: ClassVar[bool] = True
 
     asks: Literal["one", "all"] = "all"
-    learning_rate: Annotated[float, Meta(gt=0)] = 0.1
-    share: Annotated[float, Meta(ge=0, lt=1)] = 0.001
+    learning_rate: Annotated[float, Meta(gt=0)] = 0.5
+    share: Annotated[float, Meta(ge=0, lt=1)] = 0.0001
 
     @property
     def policies(self) -> tuple[Policy[Any], ...]:
-        """Those that it mixes."""
-        if self.asks == "one":
-            return Thompson(task=self.task), LinearThompson(task=self.task), LinUCB(task=self.task)
-        return Ensemble(task=self.task), Exp4(task=self.task, restart="cusum", share=0.01), LinUCB(task=self.task)
+        """Those that it mixes, by name."""
+        return _policies(self.asks, self.task)
 
     def initial_state(self, models: Sequence[str]) -> AutoState:
-        names = [policy.name for policy in self.policies]
+        tally = Tally().with_models([policy.name for policy in self.policies])
+        weights = Weights(tally, [log(_ODDS[name]) if self.asks == "one" else 0.0 for name in tally.models])
         states = [policy.initial_state(models) for policy in self.policies]
-        return AutoState(Tally().with_models(models), Weights(Tally()).with_models(names), states)
+        return AutoState(Tally().with_models(models), weights, states)
 
     def with_models(self, state: AutoState, models: Sequence[str]) -> AutoState:
         states = [policy.with_models(s, models) for policy, s in zip(self.policies, state.states, strict=True)]
@@ -116,12 +124,9 @@ class Auto(Policy[AutoState], frozen=True, kw_only=True, tag="auto"):
     def observe(self, state: AutoState, decision: Decision, losses: Losses) -> AutoState:
         known = {model: loss for model, loss in losses.items() if model in state.tally.models}
         if known:
-            steps = []
-            for policy, s in zip(self.policies, state.states, strict=True):
-                loss = self._loss(policy, s, decision, known)
-                if loss is not None:
-                    steps.append((policy.name, self.learning_rate * loss))
-            state.weights.learn(steps, self.share)
+            judge = self._estimates if self.asks == "one" else self._lost
+            judged = judge(state, decision, known)
+            state.weights.learn([(name, self.learning_rate * loss) for name, loss in judged], self.share)
         for model, loss in losses.items():
             state.tally.add(model, loss)
         pairs = zip(self.policies, state.states, strict=True)
@@ -153,29 +158,49 @@ class Auto(Policy[AutoState], frozen=True, kw_only=True, tag="auto"):
 
     def _mixture(self, state: AutoState, query: Query) -> list[float]:
         """The probability of each available model."""
-        mixture = [0.0] * len(query.available)
         weights = state.weights.of(state.weights.tally.models)
-        total = sum(weights)
-        for policy, s, weight in zip(self.policies, state.states, weights, strict=True):
-            for i, chance in enumerate(chances_of(policy, s, query)):
-                mixture[i] += chance * weight / total
-        return mixture
+        parts = [chances_of(policy, s, query) for policy, s in zip(self.policies, state.states, strict=True)]
+        return [sum([w * p for w, p in zip(weights, ps, strict=True)]) for ps in zip(*parts, strict=True)]
 
-    def _loss(self, policy: Policy[Any], state: Any, decision: Decision, known: Losses) -> float | None:
-        """What this policy would have lost, or an estimate of it; None if that cannot be told."""
-        advice = self._advice(policy, state, decision)
-        part = sum([advice.get(model, 0.0) for model in known])
-        if self.asks == "all" or all(model in known for model in decision.query.available):
-            return sum([advice.get(model, 0.0) * loss for model, loss in known.items()]) / part if part > 0.0 else None
-        picked = [(model, p) for model, p in asked(decision) if model in known]
-        return sum([advice.get(model, 0.0) * known[model] / (p + _IMPLICIT) for model, p in picked])
+    def _estimates(self, state: AutoState, decision: Decision, known: Losses) -> list[tuple[str, float]]:
+        """What each policy would have lost, where it is known of one model; nothing if of none that was asked."""
+        query, (linucb, thompson) = decision.query, self.policies
+        assert isinstance(linucb, LinUCB)
+        chances, expected = linucb.outlook(state.states[0], query)
+        weights = {model: p + _IMPLICIT for model, p in asked(decision) if model in known}
+        if all(model in known for model in query.available):
+            weights = dict.fromkeys(known, 1.0)
+        if not weights:
+            return []
+        losses = [  # doubly robust
+            e + (known[model] - e) / weights[model] if model in weights else e
+            for model, e in zip(query.available, expected, strict=True)
+        ]
+        parts = {linucb.name: chances, thompson.name: chances_of(thompson, state.states[1], query)}
+        return [(name, sum([p * loss for p, loss in zip(part, losses, strict=True)])) for name, part in parts.items()]
+
+    def _lost(self, state: AutoState, decision: Decision, known: Losses) -> list[tuple[str, float]]:
+        """What each policy would have lost, of those of which that can be told."""
+        lost = []
+        for policy, s in zip(self.policies, state.states, strict=True):
+            advice = self._advice(policy, s, decision)
+            part = sum([advice.get(model, 0.0) for model in known])
+            if part > 0.0:
+                lost.append((policy.name, sum([advice.get(model, 0.0) * known[model] for model in known]) / part))
+        return lost
 
     def _advice(self, policy: Policy[Any], state: Any, decision: Decision) -> Advice:
         """How likely the policy would have answered what each model said, by its state as it is now."""
         query, predictions = decision.query, decision.predictions
-        if self.asks == "one":
-            return dict(zip(query.available, chances_of(policy, state, query), strict=True))
         if self.task == "regression" and not isinstance(policy, Single):
             return {model: told["weight"] for model, told in policy.describe(state).items()}
         output = answer_of(policy, state, query, decision.selections, predictions).output
         return {model: 1.0 for model, prediction in predictions.items() if prediction.output == output}
+
+
+@cache
+def _policies(asks: Literal["one", "all"], task: Task) -> tuple[Policy[Any], ...]:
+    """In the order of their names, as their weights are."""
+    if asks == "one":
+        return LinUCB(task=task), Thompson(task=task)
+    return Ensemble(task=task), Exp4(task=task, restart="cusum", share=0.01), LinUCB(task=task)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar
 
 import msgspec
+import numpy as np
 from msgspec import Meta
 
 from selector.decisions import Decision, Query
@@ -33,6 +34,9 @@ class Linear(Single[LinearState], frozen=True, kw_only=True):
     rule. `discount` lets all that was learned count for that part at each feedback; 1 forgets nothing. The share
     `exploration` of the queries, less the share of shadow queries, goes evenly to models that have not been scored for
     half the time between their turns.
+
+    `price` is the reward that one unit of the models' `costs` is worth (1 where nothing is known): asked is the model
+    of the greatest reward less price x cost. What is learned does not depend on it.
     """
 
     state_type: ClassVar[type] = LinearRecord
@@ -46,6 +50,8 @@ class Linear(Single[LinearState], frozen=True, kw_only=True):
     exploration: Annotated[float, Meta(ge=0, lt=0.5)] = 0.005
     dimension: Annotated[int, Meta(ge=4, le=1024)] = 128
     unasked: bool = True
+    price: Annotated[float, Meta(ge=0)] = 0.0
+    costs: Mapping[str, Annotated[float, Meta(ge=0)]] = {}
 
     @abstractmethod
     def preferences(self, means: Array, widths: Array) -> Sequence[float]:
@@ -61,10 +67,19 @@ class Linear(Single[LinearState], frozen=True, kw_only=True):
         return chosen
 
     def chances(self, state: LinearState, query: Query) -> Sequence[float]:
-        return self._chances(state, query.available, state.features.vector(query))
+        return self.outlook(state, query)[0]
 
-    def _chances(self, state: LinearState, models: tuple[str, ...], x: Array) -> list[float]:
-        means, widths, heard = state.expect(models, x)
+    def outlook(self, state: LinearState, query: Query) -> tuple[list[float], list[float]]:
+        """Of each of `query.available`: the probability with which it is asked, and the loss to be expected of it."""
+        means, widths, heard = state.expect(query.available, state.features.vector(query))
+        expected = [min(1.0, max(0.0, 1.0 - mean)) for mean in means.tolist()]
+        return self._chances(state, query.available, means, widths, heard), expected
+
+    def _chances(
+        self, state: LinearState, models: tuple[str, ...], means: Array, widths: Array, heard: Sequence[float]
+    ) -> list[float]:
+        if self.price > 0.0:
+            means = means - self.price * np.array([self.costs.get(model, 1.0) for model in models])
         chances = self.preferences(means, widths)
         share = max(0.0, self.exploration / max(1, len(models)) - state.spared)
         floors = [2.0 * share if 2.0 * share * (state.clock - last) > 1.0 else 0.0 for last in heard]
@@ -74,14 +89,14 @@ class Linear(Single[LinearState], frozen=True, kw_only=True):
     def observe(self, state: LinearState, decision: Decision, losses: Losses) -> LinearState:
         picked = [model for model, _ in asked(decision)]
         told = losses if self.unasked else picked
-        scores = [(model, losses[model]) for model in sorted(told) if model in losses and model in state.tally.models]
-        if scores:
+        known = {model: losses[model] for model in told if model in losses and model in state.tally.models}
+        if known:
             state.clock += 1.0
-            state.spared += (float(any(model not in picked for model, _ in scores)) - state.spared) / _LATEST
-            self._learn(state, decision.query, scores)
+            state.spared += (float(any(model not in picked for model in known)) - state.spared) / _LATEST
+            self._learn(state, decision.query, known)
         return state
 
-    def _learn(self, state: LinearState, query: Query, scores: list[tuple[str, float]]) -> None:
+    def _learn(self, state: LinearState, query: Query, losses: Losses) -> None:
         x = state.features.learn(query)
         if state.features.size > state.regressions.size:
             everyone = range(len(state.tally.models))
@@ -90,16 +105,15 @@ class Linear(Single[LinearState], frozen=True, kw_only=True):
         if self.discount < 1.0:
             state.regressions.fade(self.discount)
             state.tally.scale(self.discount)
-        for model, loss in scores:
-            state.learn(state.tally.models.index(model), x, 1.0 - loss)
+        state.learn(losses, x)
 
     def blend(self, population: LinearState, own: LinearState, strength: float) -> LinearState:
         return population
 
     def describe(self, state: LinearState) -> dict[str, dict[str, float]]:
         """`weight` is the probability of each model on the average query."""
-        average = state.features.vector(Query(0, ()))
-        return state.tally.describe(self._chances(state, state.tally.models, average)) if state.tally.models else {}
+        models = state.tally.models
+        return state.tally.describe(self.chances(state, Query(0, models))) if models else {}
 
     def encode(self, state: LinearState) -> bytes:
         return msgspec.msgpack.encode(state.record(), order="deterministic")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import sqrt
 
@@ -79,12 +80,16 @@ class LinearState:
             heard = [[*heard, self.clock][row] for row in rows]
         return means, deviations, heard
 
-    def learn(self, i: int, x: Array, reward: float) -> None:
-        """The reward of one model, in place."""
-        residual, variance = self.regressions.learn(i, x, reward)
-        self.levels.learn(i, residual, variance)
-        self.tally.add(self.tally.models[i], 1.0 - reward)
-        self.heard[i] = self.clock
+    def learn(self, losses: Mapping[str, float], x: Array) -> None:
+        """The losses of models that are known, in place."""
+        rows = [i for i, model in enumerate(self.tally.models) if model in losses]
+        lost = [losses[self.tally.models[i]] for i in rows]
+        residuals, variances = self.regressions.learn(rows, x, 1.0 - np.array(lost))
+        for i, loss, residual, variance in zip(rows, lost, residuals.tolist(), variances.tolist(), strict=True):
+            self.levels.learn(i, residual, variance)
+            self.tally.counts[i] += 1.0
+            self.tally.losses[i] += loss
+            self.heard[i] = self.clock
 
 
 def restored(record: LinearRecord, dimension: int, ridge: float) -> LinearState:

@@ -50,17 +50,21 @@ class Regressions:
         """The same of a model that begins."""
         return _PRIOR_REWARD * float(x[0]), float(x @ x) / self.ridge
 
-    def learn(self, i: int, x: Array, reward: float, precision: float = 1.0) -> tuple[float, float]:
-        """A += precision x x^T and b += precision r x for model i, in place (Sherman & Morrison 1950).
+    def learn(self, rows: Sequence[int], x: Array, rewards: Array, precision: float = 1.0) -> tuple[Array, Array]:
+        """A += precision x x^T and b += precision r x for the models `rows`, in place (Sherman & Morrison 1950).
 
-        What was left of the reward, r - theta^T x, and x^T A^-1 x, both as they were before.
+        What was left of each reward, r - theta^T x, and x^T A^-1 x, both as they were before.
         """
-        direction = self.inverse[i] @ x
-        variance, residual = max(0.0, float(direction @ x)), reward - float(self.theta[i] @ x)
-        total = 1.0 / precision + variance
-        self.theta[i] += direction * (residual / total)
-        self.inverse[i] -= np.multiply.outer(direction, direction) / total
-        return residual, variance
+        together = rows[-1] - rows[0] == len(rows) - 1
+        chosen = slice(rows[0], rows[-1] + 1) if together else list(rows)  # a slice is not copied
+        directions = self.inverse[chosen] @ x
+        variances, residuals = np.maximum(directions @ x, 0.0), rewards - self.theta[chosen] @ x
+        totals = 1.0 / precision + variances
+        self.theta[chosen] += directions * (residuals / totals)[:, np.newaxis]
+        squares = directions[:, :, np.newaxis] * directions[:, np.newaxis, :]
+        squares /= totals[:, np.newaxis, np.newaxis]
+        self.inverse[chosen] -= squares
+        return residuals, variances
 
     def fade(self, discount: float) -> None:
         """A <- discount A + (1 - discount) ridge I, and b so that theta tends to where it began, in place.
@@ -73,6 +77,5 @@ class Regressions:
         for _ in range(steps):
             unit = np.zeros(self.size)
             unit[self.turn % self.size] = 1.0
-            for i in range(len(self.theta)):
-                self.learn(i, unit, _PRIOR_REWARD * float(unit[0]), precision)
+            self.learn(range(len(self.theta)), unit, np.full(len(self.theta), _PRIOR_REWARD * unit[0]), precision)
             self.turn = (self.turn + 1) % self.size

@@ -51,6 +51,7 @@ class Vowpal(Single[VowpalState], frozen=True, kw_only=True, tag="vowpal"):
     learns_from: ClassVar[LearnsFrom] = "reward"
     per_user: ClassVar[bool] = False
     contextual: ClassVar[bool] = True
+    reads_about: ClassVar[bool] = True
 
     exploration: Literal["squarecb", "cover", "bag", "regcb"] = "squarecb"
     policies: Annotated[int, Meta(ge=1, le=100)] = 5

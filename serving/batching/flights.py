@@ -63,7 +63,8 @@ class Flights:
 
     A batch is sent ahead, behind another one, only while batches take less than `ahead`: long ones gain
     nothing by it, and queries would wait for two of them. `full` is the service time of batches as large as the limit:
-    0 while the limit grows for the first time, since nobody knows then how fast the replica can be.
+    0 while the limit grows for the first time, since nobody knows then how fast the replica can be. `trip` is from
+    sending a batch to its answer, so it counts the wait for the batch before.
     """
 
     __slots__ = (
@@ -77,6 +78,7 @@ class Flights:
         "full",
         "replica",
         "rows",
+        "trip",
     )
 
     def __init__(self, replica: Replica, controller: Controller, ahead: float) -> None:
@@ -84,6 +86,7 @@ class Flights:
         self.controller = controller
         self.ahead = ahead
         self.full = ServiceTime()
+        self.trip = ServiceTime()
         self.rows = 0
         self._any = ServiceTime()
         self._row = ServiceTime()
@@ -131,6 +134,7 @@ class Flights:
         seconds = now - max(flight.sent, self._free_since)
         self._free_since = now
         self._any.add(seconds)
+        self.trip.add(now - flight.sent)
         return flight, seconds
 
     def learn(self, flight: Flight, seconds: float) -> None:

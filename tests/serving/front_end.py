@@ -44,6 +44,7 @@ class ScriptedModel:
         self.waiting: list[Waiter] = []
         self.asked = 0
         self.key = ""
+        self.version, self.cost, self.latency = "1", 1.0, 0.0
 
     def ask(self, asked: Input, deadline: float, waiter: Waiter) -> None:
         self.asked += 1
@@ -84,9 +85,8 @@ class FrontEnd:
         config = ApplicationConfig(
             name="app",
             models=tuple(sorted(models)),
-            input=InputSpec("FP32", (2,)),
             policy=policy or Exp4(),
-            **{"cache_bytes": 0, **settings},
+            **{"input": InputSpec("FP32", (2,)), "cache_bytes": 0, **settings},
         )
         hooks = Hooks(config.user, config.features, config.blend)
         knowledge = Knowledge("app", config.fold, hooks, self.writer, "fold")

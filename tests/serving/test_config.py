@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from selector.losses import Absolute, LogLoss, Squared, ZeroOne
-from selector.policies import Cascade, Exp3, Exp4, Static
+from selector.policies import Cascade, Exp3, Exp4, LinUCB, Static
 from serving.checks import RESERVED_NAMES
 from serving.choices import policy_kinds
 from serving.config import Config, ServerConfig, StoreConfig, load, parse
@@ -53,6 +53,16 @@ def test_a_cascade_knows_what_its_models_cost() -> None:
     assert policy.costs == {"svm:1": 0.25, "cnn:2": 7.5}
     with pytest.raises(ConfigError, match="costs: unknown model 'swm'"):
         parse(with_cost.replace('"exp3"', '{ name = "cascade", costs = { swm = 0.25 } }'), FOLDER)
+
+
+def test_costs_are_given_to_a_policy_with_a_price() -> None:
+    with_cost = changed('version = "2"', 'version = "2"\ncost = 7.5')
+
+    priced = parse(with_cost.replace('"exp3"', '{ name = "linucb", price = 0.02 }'), FOLDER)
+    plain = parse(with_cost.replace('"exp3"', '"linucb"'), FOLDER)
+
+    assert priced.applications["digits"].policy == LinUCB(price=0.02, costs={"svm:1": 1.0, "cnn:2": 7.5})
+    assert plain.applications["digits"].policy == LinUCB()
 
 
 def test_the_least_configuration_has_the_documented_defaults() -> None:

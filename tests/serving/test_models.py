@@ -42,6 +42,22 @@ def test_batches_form_while_the_workers_are_busy() -> None:
     assert replica.sizes == [1, 4]
 
 
+def test_the_latency_to_be_expected_counts_what_waits() -> None:
+    rig = Rig()
+    for _ in range(10):
+        rig.ask(0)
+        rig.loop.turn()
+        rig.answer(rig.replicas[0], seconds=0.02)
+    assert rig.model.latency == pytest.approx(0.02)
+    for _ in range(10):
+        rig.ask(0)
+    assert rig.model.latency == pytest.approx(0.02 + 10 * 0.02)
+
+
+def test_nobody_knows_the_latency_of_a_model_that_has_answered_nothing() -> None:
+    assert Rig().model.latency == 0.0
+
+
 def test_the_replica_with_the_fewest_batches_in_flight_pulls() -> None:
     rig = Rig(replicas=2)
     for value in range(3):

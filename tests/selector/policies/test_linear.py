@@ -87,7 +87,7 @@ def test_the_regression_is_ridge_regression() -> None:
     regressions = Regressions(2.0).of([None], d)
     xs, rewards = rng.normal(size=(50, d)), rng.random(50)
     for x, reward in zip(xs, rewards, strict=True):
-        regressions.learn(0, x, reward)
+        regressions.learn([0], x, np.array([reward]))
     prior = np.eye(d)[0]
     a = 2.0 * np.eye(d) + xs.T @ xs
     assert regressions.inverse[0] == pytest.approx(np.linalg.inv(a))
@@ -97,7 +97,7 @@ def test_the_regression_is_ridge_regression() -> None:
 def test_what_fades_tends_to_where_it_began() -> None:
     regressions = Regressions(2.0).of([None, None], 6)
     for x in np.random.default_rng(1).normal(size=(50, 6)):
-        regressions.learn(0, x, 0.0)
+        regressions.learn([0], x, np.zeros(1))
     for _ in range(600):
         regressions.fade(0.97)
     assert regressions.theta == pytest.approx(Regressions(2.0).of([None, None], 6).theta, abs=1e-3)
@@ -112,7 +112,7 @@ def test_discounted_regression_weighs_the_latest() -> None:
     for _ in range(300):
         x, reward = rng.normal(size=d), float(rng.random())
         regressions.fade(discount)
-        regressions.learn(0, x, reward)
+        regressions.learn([0], x, np.array([reward]))
         a, b = discount * a + (1 - discount) * np.eye(d), discount * b + (1 - discount) * np.eye(d)[0]
         a, b = a + np.outer(x, x), b + reward * x
     assert regressions.inverse[0] == pytest.approx(np.linalg.inv(a), abs=0.01)
@@ -187,6 +187,24 @@ def test_bytes_that_do_not_fit_are_refused(policy: Linear) -> None:
     record.theta += bytes(8)
     with pytest.raises(msgspec.ValidationError):
         policy.decode(msgspec.msgpack.encode(record))
+
+
+@both
+def test_a_dear_model_is_asked_where_its_price_is_worth_it(policy: Linear) -> None:
+    """The cheap one is right on short queries, the dear one, which costs .3 of a reward, on all."""
+    priced = msgspec.structs.replace(policy, price=0.1, costs={"cheap": 0.0, "dear": 3.0})
+    models, rng = ("cheap", "dear"), Random(1)
+    state = priced.initial_state(models)
+    chosen = dict[str, list[str]](short=[], long=[])
+    for i in range(1_000):
+        size = ("short", "long")[i % 2]
+        query = Query(i, models, features={"size": size})
+        model = asked(priced, state, query, rng)
+        chosen[size].append(model)
+        state = told(priced, state, query, {model: float(model == "cheap" and size == "long")}, model)
+    assert chosen["short"][250:].count("cheap") > 240
+    assert chosen["long"][250:].count("dear") > 240
+    assert priced.encode(state) == policy.encode(state)
 
 
 def test_linucb_asks_whoever_may_be_the_greatest() -> None:
