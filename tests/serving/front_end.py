@@ -36,8 +36,6 @@ PATIENCE = 10.0
 class ScriptedModel:
     """Answers what it is told to, at once; or keeps its waiters until `release`."""
 
-    cost = 2.0
-
     def __init__(self, says: Label | Prediction | WindjammerError | None) -> None:
         self.says = says
         self.available = True

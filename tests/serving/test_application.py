@@ -75,7 +75,7 @@ def test_what_an_input_took_is_told_logged_and_summed_beside_what_is_configured(
         assert decision.predictions["gated:1"].cost == 2.0
         assert end.app.state()["spending"] == {
             "gated:1": {"predictions": 2, "mean_cost": 3.5},
-            "plain:1": {"predictions": 2, "mean_cost": 2.0},
+            "plain:1": {"predictions": 2, "mean_cost": 1.0},
         }
 
 
