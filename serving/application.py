@@ -162,10 +162,11 @@ class Application:
             if isinstance(found, WindjammerError):
                 done(found)
                 return
-            own, policy, population = found.state, found.policy, self.knowledge.population
+            population = self.knowledge.population
+            own, policy = found.policy.describe(found.state), population.policy
             met = self.knowledge.met(found) if policy.per_user else None
             models = policy.describe(population.state if met is None else met)
-            done({**self.state(), "user": user, "models": models, "own": policy.describe(own)})
+            done({**self.state(), "user": user, "models": models, "own": own})
 
         self.knowledge.look_up(user, tell)
 

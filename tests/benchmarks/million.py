@@ -97,7 +97,7 @@ def fill(database: Path, config: ApplicationConfig, users: int) -> None:
             events.append(Pending(config.name, user, 0.0, Feedback((query.id,), label)))
         outcomes = log.commit(rows, events)
         population.fold_all(outcome.entry for outcome in outcomes if isinstance(outcome, Applied))
-    log.save([Snapshot(config.name, None, fold_key(config), population.position, population.encode())])
+    log.save([Snapshot(config.name, None, fold_key(config.fold), population.position, population.encode())])
     log.close()
 
 
