@@ -124,3 +124,15 @@ def test_a_record_is_small_whatever_the_labels() -> None:
         own = POLICY.personal.observe(own, decision, dict.fromkeys(MODELS, 0.0))
         sizes.append(len(POLICY.personal.encode(own)))
     assert sizes[-1] <= sizes[100] + 20 < 2_000  # counts beyond 127 and 255 take more bytes
+
+
+def test_a_users_own_fold_goes_on_from_its_snapshot_as_if_it_had_never_stopped() -> None:
+    study, rng = POLICY.personal, Random(3)
+    own = resumed = study.initial_state(MODELS)
+    for i in range(60):
+        label, said = visit(rng, "ann")
+        decision = Decision("", Query(i, MODELS), 0.0, "ensemble", (Selection(MODELS, 1.0),), said, Answer(None))
+        losses = {model: float(prediction.output != label) for model, prediction in said.items()}
+        resumed = study.observe(study.decode(study.encode(resumed)), decision, losses)
+        own = study.observe(own, decision, losses)
+    assert study.encode(own) == study.encode(resumed)
