@@ -21,8 +21,6 @@ _SHRINKAGE = 4.0  # labels of everyone that a model's rate counts for in that of
 Cell = list[int]
 """[right, all]"""
 
-_NOTHING: Cell = [0, 0]
-
 
 class Record(Struct, array_like=True):
     """How often each model was right, all in all and by the label that it gave; aligned with `models`, sorted."""
@@ -95,10 +93,10 @@ class Leanings(Struct, frozen=True):
 
     def _of_label(self, i: int, label: Label, ratio: float) -> float:
         """By what the label multiplies the `ratio` of its model."""
-        cell = self.own.by_label[i].get(label)
-        if cell is None:
+        cell, known = self.own.by_label[i].get(label), self.everyone.by_label[i].get(label)
+        if cell is None or known is None:
             return 1.0
-        whole, (right, seen) = self.everyone.wholes[i], self.everyone.by_label[i].get(label, _NOTHING)
+        whole, (right, seen) = self.everyone.wholes[i], known
         prior = _SHRINKAGE * (whole[0] + 1.0) / (whole[1] + 2.0)
         odds = (right + prior) / (seen - right + _SHRINKAGE - prior)
         return _ratio(cell, odds * ratio, self.strength)

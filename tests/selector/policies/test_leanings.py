@@ -109,6 +109,18 @@ def test_a_label_of_a_model_can_be_wrong_for_one_user() -> None:
     assert ones[0] < 0.3 < 0.7 < twos[0]
 
 
+def test_a_label_that_everyones_record_lacks_says_nothing_of_a_user() -> None:
+    said = {"cnn:1": Prediction("new"), "svm:1": Prediction(1)}
+    own = record(cnn=(0, 0), svm=(0, 0))
+    for _ in range(20):
+        own.add(said, {"svm:1": 0.0})
+    rare = own.with_models(MODELS)
+    rare.by_label[0]["new"] = [0, 20]
+    everyone = record(cnn=(900, 1000), svm=(900, 1000))
+    with_and_without = [leanings(everyone, met).leant(["new", 1], [0.5, 0.4, 0.1], said) for met in (rare, own)]
+    assert with_and_without[0] == with_and_without[1]
+
+
 def test_of_a_model_that_has_changed_a_user_knows_nothing_yet() -> None:
     everyone, own = record(cnn=(900, 1000), svm=(900, 1000)), record(cnn=(20, 20), svm=(10, 20))
     changed = Leanings(everyone, own, 10.0, [0.0, 1.0])
