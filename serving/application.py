@@ -192,6 +192,7 @@ class Application:
         self.leave(gathering)
         self.measures.answered(self.around.steady() - gathering.started, answer)
         gathering.reply(self._reply(gathering, decision, answer))
+        self.knowledge.load(decision.query.user)
         for shadow in shadows:
             self._ask_in_shadow(shadow, gathering)
 

@@ -28,7 +28,7 @@ from serving.errors import (
     ShuttingDown,
     UnknownQueryId,
 )
-from serving.values import Input, ObserveReply, PredictReply, UpdateRequest
+from serving.values import Input, ObserveReply, PredictReply, PredictRequest, UpdateRequest
 from tests.serving.front_end import FrontEnd, vector
 
 SLO = 0.02
@@ -361,6 +361,18 @@ def test_each_user_has_a_state_folded_from_that_users_feedback(tmp_path: Path) -
         ann = end.app.knowledge.users.get("ann")
         assert ann is not None
         assert ann.encode() == own.encode()
+
+
+def test_a_user_is_answered_before_the_log_is_read_for_that_users_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replies, read = list[Any](), list[tuple[str, int]]()
+    with front_end(tmp_path, {"a:1": 7}) as end:
+        monkeypatch.setattr(end.app.knowledge, "look_up", lambda user, done: read.append((user, len(replies))))
+        for user in ("ann", "ann", None):
+            end.app.predict(PredictRequest(vector(1.0, 2.0), user), replies.append)
+        assert read == [("ann", 1)]  # once, when one reply was there
+    assert len(replies) == 3
 
 
 def test_after_a_restart_the_state_is_the_fold_of_the_log(tmp_path: Path) -> None:
