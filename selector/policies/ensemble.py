@@ -97,12 +97,11 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
             pool = pool.with_models([*pool.models, *predictions])
             ballot = pool.ballot(predictions)
         chances = pool.opinions(ballot).mixed
+        pooled, first = best(chances), state.precedence.first
         if state.leanings is not None and len(ballot.labels) > 1:
             chances = state.leanings.leant(ballot.labels, chances, predictions)
-        if state.precedence.first:
-            answer = best(chances)
-        else:
-            answer = ballot.labels.index(_vote(state.weights, pool, predictions))
+            first = first or best(chances) != pooled  # a user's own record outweighs everyone's vote
+        answer = best(chances) if first else ballot.labels.index(_vote(state.weights, pool, predictions))
         return Answer(ballot.labels[answer], _calibration(state, selections, predictions)(chances[answer]))
 
     def observe(self, state: EnsembleState, decision: Decision, losses: Losses) -> EnsembleState:
