@@ -33,4 +33,4 @@ class Fold(Struct, frozen=True, kw_only=True):
 
     def one(self) -> Learner:
         """A new learner for the entries of one user."""
-        return Learner(self.policy, self.loss)
+        return Learner(self.policy.personal, self.loss)

@@ -10,7 +10,7 @@ from msgspec import Struct, msgpack
 from selector.decisions import Decision, Entry, Feedback, ModelsChanged, PolicyChanged
 from selector.errors import InvalidLabel
 from selector.losses import Loss, losses_of
-from selector.policy import Losses, Policy
+from selector.policy import Losses, Study
 
 
 class Learner:
@@ -22,8 +22,8 @@ class Learner:
     `announced` is the policy of the last PolicyChanged. No clock, cache or random generator is read.
     """
 
-    def __init__(self, policy: Policy[Any], loss: Loss) -> None:
-        self.policy = policy
+    def __init__(self, policy: Study[Any], loss: Loss) -> None:
+        self.policy: Study[Any] = policy
         self.loss = loss
         self.state: Any = policy.initial_state(())
         self.models: tuple[str, ...] = ()

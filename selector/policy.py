@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABCMeta, abstractmethod
 from collections.abc import Mapping, Sequence
 from random import Random
-from typing import ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct, StructMeta
@@ -28,8 +28,47 @@ class _PolicyMeta(StructMeta, ABCMeta):
     """Structs that may have abstract methods."""
 
 
+class Study(Struct, Generic[State], metaclass=_PolicyMeta, frozen=True, kw_only=True):
+    """How a state learns from feedback: all that a fold needs.
+
+    It declares `state_type`, a msgspec struct (or overrides `encode` and `decode`). No method reads a clock or a
+    global random generator; none but `observe` may change a state.
+    """
+
+    state_type: ClassVar[type]
+
+    @abstractmethod
+    def initial_state(self, models: Sequence[str]) -> State:
+        """The state before any feedback; equal to `with_models(initial_state(()), models)`."""
+
+    @abstractmethod
+    def with_models(self, state: State, models: Sequence[str]) -> State:
+        """Models joined or left; a new one starts from the policy's stated prior. `models` is sorted."""
+
+    @abstractmethod
+    def observe(self, state: State, decision: Decision, losses: Losses) -> State:
+        """What is known after this feedback; losses in [0, 1], by model, where known.
+
+        The caller gives `state` up, so its buffers may be reused. Feedback may be late and out of
+        order: every probability needed stands in `decision`. Models that the state does not know are ignored.
+        """
+
+    @abstractmethod
+    def describe(self, state: State) -> dict[str, dict[str, float]]:
+        """What is known of each model, for people: `{model: {"weight": ..., "loss": ..., "count": ...}}`."""
+
+    def encode(self, state: State) -> bytes:
+        """A state as bytes: equal states give equal bytes."""
+        return msgspec.msgpack.encode(state, order="deterministic")
+
+    def decode(self, data: bytes) -> State:
+        """The inverse of `encode`. Raises msgspec.ValidationError on bytes of another kind."""
+        state: State = msgspec.msgpack.decode(data, type=self.state_type)
+        return state
+
+
 class Policy(
-    Struct,
+    Study[State],
     Generic[State],
     metaclass=_PolicyMeta,
     frozen=True,
@@ -40,30 +79,18 @@ class Policy(
     """How to choose among models, how to combine their answers, and how to learn from feedback.
 
     A subclass is a frozen struct whose tag is its name in the configuration and whose fields are
-    its settings. It declares `state_type`, a msgspec struct (or overrides `encode` and `decode`), and
-    what it `learns_from`: nothing, the loss of models that it asked (`reward`), or the loss of
+    its settings. It declares what it `learns_from`: nothing, the loss of models that it asked (`reward`), or that of
     every model that is known (`labels`). `per_user` tells the application whether to keep a state for
     each user; without, the population's is the only one. `contextual` tells whether it reads a query's features
     or user, `reads_about` whether it reads what a query tells about the models.
-
-    No method reads a clock or a global random generator; none but `observe` may change a state.
     """
 
-    state_type: ClassVar[type]
     learns_from: ClassVar[LearnsFrom]
     per_user: ClassVar[bool] = True
     contextual: ClassVar[bool] = False
     reads_about: ClassVar[bool] = False
 
     task: Task = "classification"
-
-    @abstractmethod
-    def initial_state(self, models: Sequence[str]) -> State:
-        """The state before any feedback; equal to `with_models(initial_state(()), models)`."""
-
-    @abstractmethod
-    def with_models(self, state: State, models: Sequence[str]) -> State:
-        """Models joined or left; a new one starts from the policy's stated prior. `models` is sorted."""
 
     @abstractmethod
     def select(
@@ -84,33 +111,17 @@ class Policy(
         """
 
     @abstractmethod
-    def observe(self, state: State, decision: Decision, losses: Losses) -> State:
-        """What is known after this feedback; losses in [0, 1], by model, where known.
+    def blend(self, population: State, own: Any, strength: float) -> State:
+        """A user's `own` state, of `personal`, met with everyone's: a new state; neither argument changes.
 
-        The caller gives `state` up, so its buffers may be reused. Feedback may be late and out of
-        order: every probability needed stands in `decision`. Models that the state does not know are ignored.
+        The new one is to be read: it may share parts with them. The population's counts for `strength` of the user's
+        feedbacks (at least; infinite: users do not differ), so a new user is answered as the population is.
         """
 
-    @abstractmethod
-    def blend(self, population: State, own: State, strength: float) -> State:
-        """A user's state met with everyone's: a new state; neither argument changes.
-
-        The population's counts for `strength` of the user's feedbacks (at least; infinite: users do not differ), so a
-        new user is answered as the population is.
-        """
-
-    @abstractmethod
-    def describe(self, state: State) -> dict[str, dict[str, float]]:
-        """What is known of each model, for people: `{model: {"weight": ..., "loss": ..., "count": ...}}`."""
-
-    def encode(self, state: State) -> bytes:
-        """A state as bytes: equal states give equal bytes."""
-        return msgspec.msgpack.encode(state, order="deterministic")
-
-    def decode(self, data: bytes) -> State:
-        """The inverse of `encode`. Raises msgspec.ValidationError on bytes of another kind."""
-        state: State = msgspec.msgpack.decode(data, type=self.state_type)
-        return state
+    @property
+    def personal(self) -> Study[Any]:
+        """How a user's own entries are learned from: as everyone's are, unless a user's state is to be smaller."""
+        return self
 
     @property
     def name(self) -> str:

@@ -27,6 +27,8 @@ class Population(Learner):
     `health` has the standing of every model of which a HealthChanged told; it is replaced, never changed.
     """
 
+    policy: Policy[Any]
+
     def __init__(
         self, policy: Policy[Any], loss: Loss, certainty: Certainty | None = None, influence: float = 1.0
     ) -> None:

@@ -171,10 +171,11 @@ class Application:
             if isinstance(found, WindjammerError):
                 done(found)
                 return
-            own, policy, population = found.state, found.policy, self.knowledge.population
+            population = self.knowledge.population
+            own, policy = found.policy.describe(found.state), population.policy
             met = self.knowledge.met(found) if policy.per_user else None
             models = policy.describe(population.state if met is None else met)
-            done({**self.state(), "user": user, "models": models, "own": policy.describe(own)})
+            done({**self.state(), "user": user, "models": models, "own": own})
 
         self.knowledge.look_up(user, tell)
 
@@ -200,6 +201,7 @@ class Application:
         self.leave(gathering)
         self.measures.answered(self.around.steady() - gathering.started, answer)
         gathering.reply(self._reply(gathering, decision, answer))
+        self.knowledge.load(decision.query.user)
         for shadow in shadows:
             self._ask_in_shadow(shadow, gathering)
 

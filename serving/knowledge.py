@@ -69,14 +69,29 @@ class Knowledge:
         return folded
 
     def state_for(self, user: str | None) -> Any:
-        """The state that answers this user. While a user's own is being loaded, the population's answers."""
+        """The state that answers this user: the population's, as long as the user's own is not in memory."""
         if user is None or not self.policy.per_user:
             return self.population.state
         own = self.users.get(user)
-        if own is None:
-            self._load(user)
-            return self.population.state
-        return self.met(own)
+        return self.population.state if own is None else self.met(own)
+
+    def load(self, user: str | None) -> None:
+        """Bring a user's own state into memory, if it is not there.
+
+        To be called when the user has been answered: reading the log competes with whatever is under way.
+        """
+        users = self.users
+        if user is None or not self.policy.per_user or users.get(user) is not None or not users.begin_load(user):
+            return
+
+        def done(result: Learner | WindjammerError) -> None:
+            if isinstance(result, WindjammerError):
+                users.fail_load(user)
+                self._report(result)
+            else:
+                users.end_load(user, result)
+
+        self.look_up(user, done)
 
     def met(self, own: Learner) -> Any:
         """The state that answers a user, whose `own` learner is known."""
@@ -172,20 +187,6 @@ class Knowledge:
                 self.fold(entry)
 
         self._writer.call(partial(self._read, None), done)
-
-    def _load(self, user: str) -> None:
-        users = self.users
-        if not users.begin_load(user):
-            return
-
-        def done(result: Learner | WindjammerError) -> None:
-            if isinstance(result, WindjammerError):
-                users.fail_load(user)
-                self._report(result)
-            else:
-                users.end_load(user, result)
-
-        self.look_up(user, done)
 
     def _read(self, user: str | None, log: Log) -> Learner:
         """The fold up to the end of the log, on the writer's thread."""

@@ -63,6 +63,7 @@ class Update:
     def _settle(self, gathering: Gathering, query_id: str, outcome: Outcome | WindjammerError) -> None:
         self.application.leave(gathering)
         self._path.settle(gathering.reply, query_id, outcome)
+        self.application.knowledge.load(gathering.query.user)
 
 
 def update(path: FeedbackPath, request: UpdateRequest, reply: Reply) -> None:

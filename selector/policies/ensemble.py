@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import exp
+from math import exp, isinf
 from random import Random
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 from msgspec import Meta, Struct, field
+from msgspec.structs import replace
 
 from selector.calibration import Calibration
 from selector.decisions import Answer, Decision, Label, Query, Selection
 from selector.drift import DETECTORS
 from selector.policies.exp4 import Votes
+from selector.policies.leanings import WRONG, Leanings, Record
+from selector.policies.own_record import OwnRecord, OwnRecords
 from selector.policies.precedence import Precedence
 from selector.policies.tally import Tally
 from selector.policies.vote import everyone, weighted_mean, weighted_vote
-from selector.policy import LearnsFrom, Losses, Policy, Predictions, Selections
+from selector.policy import LearnsFrom, Losses, Policy, Predictions, Selections, Study
 from selector.pool import Pool
 from selector.pool.opinions import Lesson, best
 
 _DETECTOR = DETECTORS["cusum"]
-_WRONG = 0.5  # losses from here on count as wrong
 
 
 class EnsembleState(Struct, array_like=True):
     """Models' weights; the pool of classifiers, and whether its answer goes before the weighted vote's; calibration
     where all models answered, and where some did not.
+
+    `record` is how often they were right, which a user's own is held against; `leanings` is what came of that, in the
+    state that answers a user.
     """
 
     weights: Votes = field(default_factory=lambda: Votes(Tally()))
@@ -35,6 +40,8 @@ class EnsembleState(Struct, array_like=True):
     precedence: Precedence = field(default_factory=Precedence)
     complete: Calibration = field(default_factory=Calibration)
     partial: Calibration = field(default_factory=Calibration)
+    record: Record = field(default_factory=Record)
+    leanings: Leanings | None = None
 
 
 class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble"):
@@ -47,8 +54,9 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
     a pool that has much to learn anew costs little. Confidence is the pool's,
     calibrated online, apart for queries where all models answered and for those where some did not: what is missing
     costs what it has turned out to be worth. A loss below one half counts as
-    right; a reward teaches as far as it tells who was right. In regression the answer is the mean by the
-    exponential weights, confidence the share of weight that arrived.
+    right; a reward teaches as far as it tells who was right. For a user the pool's chances of labels that differ are
+    shifted to the models, and labels of theirs, that are more often right there than elsewhere. In regression the
+    answer is the mean by the exponential weights, confidence the share of weight that arrived.
 
     >>> from selector.decisions import Prediction, Query, Selection
     >>> policy = Ensemble()
@@ -60,7 +68,6 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
 
     state_type: ClassVar[type] = EnsembleState
     learns_from: ClassVar[LearnsFrom] = "labels"
-    per_user: ClassVar[bool] = False
 
     learning_rate: Annotated[float, Meta(gt=0)] = 0.2
     share: Annotated[float, Meta(ge=0, lt=1)] = 0.01
@@ -70,7 +77,8 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
 
     def with_models(self, state: EnsembleState, models: Sequence[str]) -> EnsembleState:
         weights, pool = state.weights.with_models(models), state.pool.with_models(models)
-        return EnsembleState(weights, pool, state.precedence, state.complete, state.partial)
+        record = state.record.with_models(models)
+        return EnsembleState(weights, pool, state.precedence, state.complete, state.partial, record)
 
     def select(
         self, state: EnsembleState, query: Query, selections: Selections, predictions: Predictions, rng: Random
@@ -89,15 +97,17 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
             pool = pool.with_models([*pool.models, *predictions])
             ballot = pool.ballot(predictions)
         chances = pool.opinions(ballot).mixed
-        if state.precedence.first:
-            answer = best(chances)
-        else:
-            answer = ballot.labels.index(_vote(state.weights, pool, predictions))
+        pooled, first = best(chances), state.precedence.first
+        if state.leanings is not None and len(ballot.labels) > 1:
+            chances = state.leanings.leant(ballot.labels, chances, predictions)
+            first = first or best(chances) != pooled  # a user's own record outweighs everyone's vote
+        answer = best(chances) if first else ballot.labels.index(_vote(state.weights, pool, predictions))
         return Answer(ballot.labels[answer], _calibration(state, selections, predictions)(chances[answer]))
 
     def observe(self, state: EnsembleState, decision: Decision, losses: Losses) -> EnsembleState:
         if self.task == "classification":
-            right = {model: losses[model] < _WRONG for model in state.pool.models if model in losses}
+            state.record.add(decision.predictions, losses)
+            right = {model: losses[model] < WRONG for model in state.pool.models if model in losses}
             lesson = state.pool.learn(decision.predictions, right) if right else None
             if lesson is not None:
                 self._compare(state, decision, lesson)
@@ -116,8 +126,22 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         if ours is not None and theirs is not None:
             state.precedence.learn(ours[1], theirs[1], self.learning_rate, self.share)
 
-    def blend(self, population: EnsembleState, own: EnsembleState, strength: float) -> EnsembleState:
-        return population
+    def blend(self, population: EnsembleState, own: OwnRecord, strength: float) -> EnsembleState:
+        if isinf(strength):
+            return population
+        weights = population.weights.watched(population.weights.blend(own.weights, strength))
+        if self.task == "classification":
+            weights.logs = population.weights.logs  # who votes after a change must not remember what was before it
+        everyone = population.record
+        record = own.record if own.record.models == everyone.models else own.record.with_models(everyone.models)
+        voters = zip(population.pool.voters, everyone.wholes, strict=True)
+        fresh = [min(1.0, voter.accuracy.seen / (seen + 2.0)) for voter, (_, seen) in voters]
+        leanings = Leanings(everyone, record, strength, fresh)
+        return replace(population, weights=weights, leanings=leanings)
+
+    @property
+    def personal(self) -> Study[Any]:
+        return OwnRecords(learning_rate=self.learning_rate, share=self.share)
 
     def encode(self, state: EnsembleState) -> bytes:
         """As it is: keys that are no strings cannot be sorted, but equal folds insert them in equal order."""
@@ -126,8 +150,11 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
     def describe(self, state: EnsembleState) -> dict[str, dict[str, float]]:
         """The weight of a classifier is its odds of being right, as a share of all."""
         tally = state.weights.tally
-        odds = [exp(voter.accuracy.log_odds) for voter in state.pool.voters]
-        return tally.describe(state.weights.of(tally.models) if self.task == "regression" else odds)
+        if self.task == "regression":
+            return tally.describe(state.weights.of(tally.models))
+        leanings = [0.0] * len(tally.models) if state.leanings is None else state.leanings.of_models()
+        voters = zip(state.pool.voters, leanings, strict=True)
+        return tally.describe([exp(voter.accuracy.log_odds + leaning) for voter, leaning in voters])
 
 
 def _vote(weights: Votes, pool: Pool, predictions: Predictions) -> Label:

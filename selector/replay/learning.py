@@ -125,7 +125,7 @@ class Rejection:
 
     def _own(self, user: str) -> Learner:
         if user not in self._users:
-            self._users[user] = Learner(self.policy, self._loss).fold_all([self._models()])
+            self._users[user] = Learner(self.policy.personal, self._loss).fold_all([self._models()])
         return self._users[user]
 
     def _models(self) -> Entry:

@@ -80,7 +80,10 @@ def _play(
         "blend": population.met if policy.per_user else lambda _: population.state,
     }
     for position, visit in enumerate(stream, 2):
-        own = users.setdefault(visit.user, fold.one().fold_all([begin]))
+        if visit.user not in users:
+            own = fold.one() if mode == "blend" else Learner(policy, fold.loss)
+            users[visit.user] = own.fold_all([begin])
+        own = users[visit.user]
         query = Query(position, models, visit.user)
         decision = decide(policy, states[mode](own), query, visit.predictions, rng)
         yield heard[visit.user], decision.answer.output != visit.label

@@ -43,6 +43,12 @@ def choices(policy: Policy[Any], state: Any, query: Query, draws: int, seed: int
     return [policy.select(state, query, (), {}, rng) for _ in range(draws)]
 
 
+def own_of(policy: Policy[Any], queries: int, seed: int) -> Any:
+    """The state of a user from whom all these queries are."""
+    _, log = play(policy, policy.initial_state(MODELS), queries, seed)
+    return fold(policy.personal, policy.personal.initial_state(MODELS), log)
+
+
 @every_policy
 def test_settings_survive_their_encoding(policy: Policy[Any]) -> None:
     assert msgspec.json.decode(policy.settings, type=AnyPolicy) == policy
@@ -109,8 +115,8 @@ def test_nobody_is_asked_twice(policy: Policy[Any]) -> None:
 
 @every_policy
 def test_reading_a_state_does_not_change_it(policy: Policy[Any]) -> None:
-    state, other = trained(policy), trained(policy, seed=2)
-    before = policy.encode(state), policy.encode(other)
+    state, other = trained(policy), own_of(policy, 250, seed=2)
+    before = policy.encode(state), policy.personal.encode(other)
     for query in (QUERY, Query(2, ("cnn:1", "new:1"))):
         for selection in choices(policy, state, query, 5):
             assert selection is not None
@@ -118,9 +124,9 @@ def test_reading_a_state_does_not_change_it(policy: Policy[Any]) -> None:
     blended = policy.blend(state, other, 10.0)
     policy.describe(state)
     policy.with_models(state, ("cnn:1", "new:1"))
-    if blended is not state:
+    if blended is not state and policy.personal is policy:
         fold(policy, blended, play(policy, policy.initial_state(MODELS), 20, seed=3)[1])
-    assert (policy.encode(state), policy.encode(other)) == before
+    assert (policy.encode(state), policy.personal.encode(other)) == before
 
 
 @every_policy
@@ -230,7 +236,7 @@ def test_a_policy_learns_from_what_it_says(policy: Policy[Any]) -> None:
 @every_policy
 @pytest.mark.parametrize("strength", [1.0, 20.0, inf])
 def test_a_new_user_is_answered_as_the_population_is(policy: Policy[Any], strength: float) -> None:
-    population, nobody = trained(policy, 400), policy.initial_state(MODELS)
+    population, nobody = trained(policy, 400), policy.personal.initial_state(MODELS)
     met = policy.blend(population, nobody, strength)
     for query in (QUERY, Query(2, MODELS[:2])):
         for chosen, expected in zip(*(choices(policy, state, query, 20) for state in (met, population)), strict=True):
@@ -244,14 +250,19 @@ def test_a_new_user_is_answered_as_the_population_is(policy: Policy[Any], streng
 
 @every_policy
 def test_a_user_ends_as_oneself(policy: Policy[Any]) -> None:
-    population, nobody, own = trained(policy, 400), policy.initial_state(MODELS), trained(policy, 50, seed=2)
+    population, nobody, own = trained(policy, 400), policy.initial_state(MODELS), own_of(policy, 50, seed=2)
     if not policy.per_user:
         assert policy.blend(population, own, 10.0) is population
         return
-    assert policy.encode(policy.blend(nobody, own, 10.0)) == policy.encode(policy.with_models(own, MODELS))
+    if policy.personal is policy:
+        assert policy.encode(policy.blend(nobody, own, 10.0)) == policy.encode(policy.with_models(own, MODELS))
     mean, everyones, owns = (
-        {model: known["loss"] for model, known in policy.describe(state).items()}
-        for state in (policy.blend(population, own, 10.0), population, own)
+        {model: known["loss"] for model, known in study.describe(state).items()}
+        for study, state in (
+            (policy, policy.blend(population, own, 10.0)),
+            (policy, population),
+            (policy.personal, own),
+        )
     )
     for model in MODELS:  # between the two, and the nearer to one's own the less everyone counts
         low, high = sorted((everyones[model], owns[model]))

@@ -11,7 +11,7 @@ from scipy.stats import binom
 from selector import AnyPolicy, Auto, LinearThompson, LinUCB, Vowpal
 from selector.decisions import Decision, Feedback, Prediction, Query
 from selector.losses import Absolute, ZeroOne, losses_of
-from selector.policy import Policy
+from selector.policy import Policy, Study
 from tests.benchmarks.model_failure import decide
 
 ERRORS = {"cnn:1": 0.1, "forest:1": 0.4, "svm:1": 0.6}
@@ -91,7 +91,7 @@ def trained(policy: Policy[Any], queries: int = 250, seed: int = 1) -> Any:
     return play(policy, policy.initial_state(MODELS), queries, seed)[0]
 
 
-def fold(policy: Policy[Any], state: Any, log: Sequence[Step]) -> Any:
+def fold(policy: Study[Any], state: Any, log: Sequence[Step]) -> Any:
     """Observe a log in its order."""
     for step in log:
         state = policy.observe(state, step.decision, step.losses)

@@ -17,7 +17,7 @@ from selector.errors import InvalidLabel
 from selector.learner import Learner
 from selector.losses import Absolute
 from selector.personalization import Users
-from selector.policies import Exp3, Exp4, MajorityVote, Static
+from selector.policies import Ensemble, Exp3, Exp4, MajorityVote, Static
 from selector.population import Population
 from serving.errors import (
     BadRequest,
@@ -28,7 +28,7 @@ from serving.errors import (
     ShuttingDown,
     UnknownQueryId,
 )
-from serving.values import Input, ObserveReply, PredictReply, UpdateRequest
+from serving.values import Input, ObserveReply, PredictReply, PredictRequest, UpdateRequest
 from tests.serving.front_end import FrontEnd, vector
 
 SLO = 0.02
@@ -355,8 +355,9 @@ def test_a_policy_that_cannot_learn_costs_no_answer_and_learns_again_from_the_lo
         assert end.app.under_way == 0
 
 
-def test_the_state_of_a_user_is_told_whether_it_is_in_memory_or_not(tmp_path: Path) -> None:
-    with front_end(tmp_path, {"a:1": 7, "b:1": 3}) as end:
+@pytest.mark.parametrize("policy", [Exp4(), Ensemble()], ids=lambda policy: policy.name)
+def test_the_state_of_a_user_is_told_whether_it_is_in_memory_or_not(tmp_path: Path, policy: Exp4 | Ensemble) -> None:
+    with front_end(tmp_path, {"a:1": 7, "b:1": 3}, policy) as end:
         end.observe(end.answer(user="ann").query_id, label=7)
         end.observe(end.answer().query_id, label=7)
         end.app.knowledge.users = Users(1)
@@ -376,11 +377,23 @@ def test_each_user_has_a_state_folded_from_that_users_feedback(tmp_path: Path) -
             end.observe(end.answer(user="bob").query_id, label=3)
         assert end.answer(user="ann").output == 7
         assert end.answer(user="bob").output == 3
-        own = Learner(end.app.policy, end.app.config.loss)
+        own = Learner(end.app.policy.personal, end.app.config.loss)
         own.fold_all(end.log.entries("app", user="ann"))
         ann = end.app.knowledge.users.get("ann")
         assert ann is not None
         assert ann.encode() == own.encode()
+
+
+def test_a_user_is_answered_before_the_log_is_read_for_that_users_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replies, read = list[Any](), list[tuple[str, int]]()
+    with front_end(tmp_path, {"a:1": 7}) as end:
+        monkeypatch.setattr(end.app.knowledge, "look_up", lambda user, done: read.append((user, len(replies))))
+        for user in ("ann", "ann", None):
+            end.app.predict(PredictRequest(vector(1.0, 2.0), user), replies.append)
+        assert read == [("ann", 1)]  # once, when one reply was there
+    assert len(replies) == 3
 
 
 def test_after_a_restart_the_state_is_the_fold_of_the_log(tmp_path: Path) -> None:

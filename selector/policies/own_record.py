@@ -1,0 +1,51 @@
+"""What the ensemble keeps of one user: a few numbers for each model, where everyone's state has a pool."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import msgspec
+from msgspec import Struct, field
+
+from selector.decisions import Decision
+from selector.policies.leanings import Record
+from selector.policies.tally import Tally
+from selector.policies.weights import Weights
+from selector.policy import Losses, Study
+
+
+class OwnRecord(Struct, array_like=True):
+    """Models' weights by one user's feedback, and how often each was right."""
+
+    weights: Weights = field(default_factory=lambda: Weights(Tally()))
+    record: Record = field(default_factory=Record)
+
+
+class OwnRecords(Study[OwnRecord], frozen=True, kw_only=True):
+    """Counts who was right, and learns weights by steps of `learning_rate`, with fixed share (`share`)."""
+
+    state_type: ClassVar[type] = OwnRecord
+
+    learning_rate: float
+    share: float
+
+    def initial_state(self, models: Sequence[str]) -> OwnRecord:
+        return self.with_models(OwnRecord(), models)
+
+    def with_models(self, state: OwnRecord, models: Sequence[str]) -> OwnRecord:
+        return OwnRecord(state.weights.with_models(models), state.record.with_models(models))
+
+    def observe(self, state: OwnRecord, decision: Decision, losses: Losses) -> OwnRecord:
+        state.weights.learn_all(losses, self.learning_rate, self.share, decision.query.available)
+        state.record.add(decision.predictions, losses)
+        return state
+
+    def encode(self, state: OwnRecord) -> bytes:
+        """As it is: keys that are no strings cannot be sorted, but equal folds insert them in equal order."""
+        return msgspec.msgpack.encode(state)
+
+    def describe(self, state: OwnRecord) -> dict[str, dict[str, float]]:
+        """The weight of a model is that of an exponential-weights vote."""
+        tally = state.weights.tally
+        return tally.describe(state.weights.of(tally.models))
