@@ -46,11 +46,15 @@ class Query(Struct, frozen=True, array_like=True, gc=False):
     about: dict[str, dict[str, Feature]] = {}
 
 
-class Selection(Struct, frozen=True, array_like=True, gc=False):
-    """One round: the models asked together, and the exact probability of this choice given the rounds before."""
+class Selection(Struct, frozen=True, array_like=True, gc=False, repr_omit_defaults=True):
+    """One round: the models asked together, and the exact probability of this choice given the rounds before.
+
+    `available` are those that could be asked in this round, if fewer than of the query: the others are too slow now.
+    """
 
     models: tuple[str, ...]
     probability: float
+    available: tuple[str, ...] | None = None
 
 
 class Answer(Struct, frozen=True, array_like=True, gc=False):

@@ -180,10 +180,18 @@ class Application:
         self.knowledge.look_up(user, tell)
 
     def choose(self, gathering: Gathering) -> Selection | None:
-        """The policy's next round."""
-        return gathering.policy.select(
-            gathering.state, gathering.query, gathering.selections, gathering.predictions, self.around.rng
+        """The policy's next round; after the first, of models that can still answer before the deadline."""
+        query = gathering.query
+        available = self._in_time(gathering) if gathering.selections else query.available
+        whole = len(available) == len(query.available)
+        selection = gathering.policy.select(
+            gathering.state,
+            query if whole else replace(query, available=available),
+            gathering.selections,
+            gathering.predictions,
+            self.around.rng,
         )
+        return selection if whole or selection is None else replace(selection, available=available)
 
     def ask(self, model: str, gathering: Gathering) -> None:
         """Ask one model for what the gathering is about."""
@@ -256,6 +264,12 @@ class Application:
         self.around.writer.record(Row(query.id, self.name, query.user, gathering.client_id, encode(decision), kept))
         self.recents.add(query.id, Recent(query.user, gathering.input, tuple(predictions)), gathering.client_id)
         return decision
+
+    def _in_time(self, gathering: Gathering) -> tuple[str, ...]:
+        """The models that were asked, or would still answer in time."""
+        asked = {model for selection in gathering.selections for model in selection.models}
+        deadline = gathering.deadline
+        return tuple([m for m in gathering.query.available if m in asked or self.models[m].answer_at() <= deadline])
 
     def _shadows(self, gathering: Gathering) -> tuple[Selection, ...]:
         share = self.config.shadow_share

@@ -92,6 +92,13 @@ class Model:
             self._dispatching = True
             self._call_soon(self._dispatch)
 
+    def answer_at(self) -> float:
+        """When an answer should be there that is asked for now, in seconds of the clock; not later, where unknown."""
+        if self._outdated:
+            self._estimate()
+        usual = min([flights.usual for flights in self._replicas.values()], default=0.0)
+        return self._queue.turn_at(self._clock()) + usual
+
     def joined(self, replica: Replica) -> None:
         """A replica is ready: it takes what waits, and starts to learn its batch size."""
         ahead = self._objective * AHEAD
@@ -178,6 +185,8 @@ class Model:
         """Tell the queue how long work takes now."""
         self._outdated = False
         queue, replicas = self._queue, self._replicas.values()
+        if not replicas:
+            return
         queue.ready = min([flights.done_at for flights in replicas])
         queue.pace = 1 / sum([flights.rate for flights in replicas])
         queue.service = min([flights.full.most for flights in replicas])

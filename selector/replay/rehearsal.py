@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from random import Random
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from selector.decisions import Decision, Entry, Feedback, Label, Prediction, Selection
+from selector.decisions import Decision, Entry, Feedback, Label, Prediction, Query, Selection
 from selector.fold import Fold
 from selector.learner import Learner
 from selector.losses import Loss, loss_of_answer
@@ -88,7 +88,9 @@ class Rehearsal:
         state, query = self._state(logged.query.user), logged.query
         selections: list[Selection] = []
         predictions: dict[str, Prediction] = {}
-        while selection := self.policy.select(state, query, selections, predictions, self._rng):
+        while selection := self.policy.select(
+            state, _narrowed(query, logged.selections[len(selections) :]), selections, predictions, self._rng
+        ):
             selections.append(selection)
             for model in selection.models:
                 if model in known and model not in late:
@@ -108,6 +110,12 @@ class Rehearsal:
         if user not in self._users:
             self._users[user] = self._fold.one().fold_all(self._about_application)
         return self._users[user]
+
+
+def _narrowed(query: Query, rounds: Sequence[Selection]) -> Query:
+    """The query with the models that could be asked in the next of the rounds that were logged."""
+    available = rounds[0].available if rounds else None
+    return query if available is None else replace(query, available=available)
 
 
 def course(judged: Iterable[Judged], entries: Iterable[Entry]) -> Iterator[Judged | Entry]:

@@ -104,6 +104,11 @@ class Flights:
         return not flying or (flying < DEPTH and self._any.mean < self.ahead)
 
     @property
+    def usual(self) -> float:
+        """The mean service time of batches, in seconds; 0 before the first."""
+        return self._any.mean
+
+    @property
     def rate(self) -> float:
         """Rows a second in full batches, infinite while unknown."""
         return 1 / self._row.mean if self._row.mean else inf

@@ -94,6 +94,10 @@ class Queue:
             del self._lanes[lane.kind]
         return works
 
+    def turn_at(self, now: float) -> float:
+        """When work that is put now should be taken."""
+        return max(now, self.ready) + self.waiting * self.pace
+
     def _answer_at(self, ahead: int, now: float) -> float:
         return max(now, self.ready) + ahead * self.pace + self.service
 

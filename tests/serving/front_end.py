@@ -43,6 +43,11 @@ class ScriptedModel:
         self.asked = 0
         self.key = ""
         self.version, self.cost, self.latency = "1", 1.0, 0.0
+        self.takes = 0.0
+        self.clock: Callable[[], float] = lambda: 0.0
+
+    def answer_at(self) -> float:
+        return self.clock() + self.takes
 
     def ask(self, asked: Input, deadline: float, waiter: Waiter) -> None:
         self.asked += 1
@@ -79,6 +84,7 @@ class FrontEnd:
         self.models = {key: ScriptedModel(says) for key, says in models.items()}
         for key, model in self.models.items():
             model.key = key
+            model.clock = lambda: self.loop.now
         self.writer = Writer(self.log, Spool(folder), self.posted.put, linger=0.0)
         config = ApplicationConfig(
             name="app",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import msgspec
@@ -12,12 +13,13 @@ import pytest
 from msgspec import UNSET
 
 from feedback_store.memory import MemoryLog
-from selector.decisions import Feedback, Prediction, Selection
+from selector.decisions import Feedback, Prediction, Query, Selection
 from selector.errors import InvalidLabel
 from selector.learner import Learner
 from selector.losses import Absolute
 from selector.personalization import Users
 from selector.policies import Ensemble, Exp3, Exp4, MajorityVote, Static
+from selector.policy import Predictions, Selections
 from selector.population import Population
 from serving.errors import (
     BadRequest,
@@ -32,6 +34,17 @@ from serving.values import Input, ObserveReply, PredictReply, PredictRequest, Up
 from tests.serving.front_end import FrontEnd, vector
 
 SLO = 0.02
+
+
+class InTurn(MajorityVote, frozen=True, kw_only=True, tag="in_turn"):
+    """Asks one model after the other, as they are named."""
+
+    def select(
+        self, state: Any, query: Query, selections: Selections, predictions: Predictions, rng: Random
+    ) -> Selection | None:
+        asked = {model for selection in selections for model in selection.models}
+        rest = [model for model in query.available if model not in asked]
+        return Selection((rest[0],), 1.0) if rest else None
 
 
 @contextmanager
@@ -95,6 +108,21 @@ def test_at_the_deadline_it_answers_with_what_is_there(tmp_path: Path) -> None:
         assert reply.output == 7
         assert reply.models == {"fast:1": 7}
         assert reply.confidence == pytest.approx(0.5)
+
+
+def test_a_later_round_is_of_models_that_can_still_make_it(tmp_path: Path) -> None:
+    with front_end(tmp_path, {"a:1": None, "b:1": 3, "c:1": 7}, InTurn(), slo=SLO) as end:
+        end.models["b:1"].takes, end.models["c:1"].takes = 0.9 * SLO, 0.1 * SLO
+        replies = end.predict()
+        end.loop.now = 0.5 * SLO
+        end.models["a:1"].release(7)
+        (reply,) = replies
+        assert reply.models == {"a:1": 7, "c:1": 7}
+        end.observe(reply.query_id, label=7)
+        decision = end.log.decision("app", int(reply.query_id))
+        assert decision is not None
+        assert decision.query.available == ("a:1", "b:1", "c:1")
+        assert decision.selections == (Selection(("a:1",), 1.0), Selection(("c:1",), 1.0, ("a:1", "c:1")))
 
 
 def test_a_client_may_give_a_deadline_of_its_own(tmp_path: Path) -> None:
