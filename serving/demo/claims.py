@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from math import sqrt
+from math import hypot, sqrt
 from statistics import fmean
 
 from msgspec import Struct
@@ -60,18 +60,14 @@ def _recovery(evidence: Evidence) -> Iterator[Claim]:
         yield _close(f"{policy} is good again when {best} is", error, after, [best], MARGIN)
     overall, errors = _error(evidence, "ensemble"), _model_errors(evidence)
     single = min(errors, key=lambda model: errors[model].value)
-    yield Claim(
-        "over the whole stream ensemble is better than the best single model, chosen with hindsight",
-        overall.value < errors[single].value,
-        f"{overall} against {errors[single]} ({single})",
-    )
+    sentence = "over the whole stream ensemble is no worse than the best single model, chosen with hindsight"
+    yield _no_worse(sentence, overall, errors[single], f" ({single})")
 
 
 def _progress(evidence: Evidence) -> Iterator[Claim]:
     for published, successor in SUCCESSORS.items():
         before, now = _error(evidence, published), _error(evidence, successor)
-        sentence = f"over the whole stream {successor} is wrong less often than {published} as published"
-        yield Claim(sentence, now.value < before.value, f"{now} against {before}")
+        yield _no_worse(f"over the whole stream {successor} is no worse than {published} as published", now, before)
     outcomes = evidence.journal.of(application=_served_by(evidence, "ensemble"))
     wrong, sure = sure_error(outcomes), sure_share(outcomes)
     yield Claim(
@@ -103,6 +99,12 @@ def _close(sentence: str, error: Share, judged: list[Outcome], models: Iterable[
     best = min(errors, key=lambda model: errors[model].value)
     limit = errors[best].value + margin + 3 * _standard_error(error)
     return Claim(sentence, error.value <= limit, f"{error} against {errors[best]} ({best}), at most {limit:.1%}")
+
+
+def _no_worse(sentence: str, error: Share, other: Share, name: str = "") -> Claim:
+    """`error` is at most the other, within three standard errors: a short stream tells no more."""
+    limit = other.value + 3 * hypot(_standard_error(error), _standard_error(other))
+    return Claim(sentence, error.value <= limit, f"{error} against {other}{name}, at most {limit:.1%}")
 
 
 def _crash(evidence: Evidence) -> Iterator[Claim]:

@@ -40,16 +40,16 @@ def test_a_policy_that_does_not_recover_is_found(policy: str) -> None:
 
 
 def test_an_ensemble_that_one_model_would_have_beaten_is_found() -> None:
-    sentence = "over the whole stream ensemble is better than the best single model, chosen with hindsight"
+    sentence = "over the whole stream ensemble is no worse than the best single model, chosen with hindsight"
 
-    assert sentence in failing(with_error("digits-ensemble", "before", 0.1))
+    assert sentence in failing(with_error("digits-ensemble", "before", 0.2))
 
 
 @pytest.mark.parametrize(("policy", "published"), [("thompson", "exp3"), ("ensemble", "exp4")])
-def test_a_policy_that_is_no_better_than_its_predecessor_is_found(policy: str, published: str) -> None:
-    sentence = f"over the whole stream {policy} is wrong less often than {published} as published"
+def test_a_policy_that_is_worse_than_its_predecessor_is_found(policy: str, published: str) -> None:
+    sentence = f"over the whole stream {policy} is no worse than {published} as published"
 
-    assert sentence in failing(with_error(f"digits-{policy}", "before", 0.11))
+    assert sentence in failing(with_error(f"digits-{policy}", "before", 0.2))
 
 
 def test_sure_answers_that_are_wrong_too_often_are_found() -> None:
