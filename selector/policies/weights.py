@@ -131,7 +131,8 @@ class Weights(Struct, array_like=True):
         The step is (v + k V / M) / (n + k), M being the memory of everyone, n that of the user, and k as in `worth`;
         the log weights are as many of it as `sharpness` tells.
         """
-        n, k = own.memory, worth(max(self.tally.counts, default=0.0), strength)
+        # What was learned of a model that has left is still in the weights of the others, no longer in their counts.
+        n, k = own.memory, worth(max([self.memory, *self.tally.counts]), strength)
         memory = sharpness(self.memory, n + min(k, self.memory), n, strength)
         scale, part = memory / max(n + k, 1e-9), k / max(self.memory, 1e-9)
         logs = [scale * (v + part * w) for v, w in zip(own.logs_of(self.tally.models), self.logs, strict=True)]

@@ -162,6 +162,17 @@ def test_models_leave_and_come_back(policy: Policy[Any]) -> None:
 
 
 @every_policy
+def test_new_users_are_answered_after_every_model_was_replaced(policy: Policy[Any]) -> None:
+    newer = ("cnn:2", "forest:2", "svm:2")
+    population, nobody = (policy.with_models(s, newer) for s in (trained(policy, 40), policy.initial_state(MODELS)))
+    query = Query(1, newer)
+    for strength in (1.0, inf):
+        for selection in choices(policy, policy.blend(population, nobody, strength), query, 5):
+            assert selection is not None
+            assert 0 < selection.probability <= 1
+
+
+@every_policy
 def test_feedback_about_unknown_models_changes_nothing(policy: Policy[Any]) -> None:
     state = trained(policy)
     before = policy.encode(state)
