@@ -7,6 +7,8 @@ from math import exp, isinf, log
 
 from msgspec import Struct
 
+_LEAST = 1e-100  # smaller counts have no reciprocal, or will soon have none
+
 
 class Tally(Struct, array_like=True):
     """Counts and summed losses, aligned with `models`, which are sorted and distinct.
@@ -33,9 +35,10 @@ class Tally(Struct, array_like=True):
             self.losses[i] = min(self.counts[i], max(0.0, self.losses[i] - loss))
 
     def scale(self, factor: float) -> None:
-        """Let every loss count for this part of itself, in place."""
-        self.counts = [count * factor for count in self.counts]
-        self.losses = [loss * factor for loss in self.losses]
+        """Let every loss count for this part of itself, in place; what is next to nothing is forgotten."""
+        factors = [factor if count > _LEAST else 0.0 for count in self.counts]
+        self.counts = [count * part for count, part in zip(self.counts, factors, strict=True)]
+        self.losses = [loss * part for loss, part in zip(self.losses, factors, strict=True)]
 
     def of(self, models: Sequence[str]) -> tuple[list[float], list[float]]:
         """Counts and losses of these models: 0 for those that are not known."""

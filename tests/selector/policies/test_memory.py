@@ -40,6 +40,16 @@ def test_a_discount_lets_the_past_count_less_at_every_feedback() -> None:
     assert state.tally == Tally(MODELS, [0.75, 0, 1], [0.25, 0, 1])
 
 
+def test_a_model_that_was_silent_for_very_long_under_a_discount_counts_as_new() -> None:
+    policy = EpsilonGreedy(discount=0.5)
+    state = policy.observe(policy.initial_state(MODELS), decision(CNN), {CNN: 1.0})
+    for _ in range(1_200):
+        state = policy.observe(state, decision("svm:1"), {"svm:1": 1.0})
+    assert state.tally.counts[:2] == [0.0, 0.0]
+    met = policy.blend(state, policy.initial_state(MODELS), 20.0)
+    assert met.tally.counts == pytest.approx(state.tally.counts)
+
+
 def test_a_window_forgets_all_but_the_latest_feedbacks() -> None:
     state = taught(UCB1(window=2), {CNN: 1.0, "svm:1": 1.0}, {CNN: 0.0}, {CNN: 0.5})
     assert state.tally == Tally(MODELS, [2, 0, 0], [0.5, 0, 0])
