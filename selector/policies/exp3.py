@@ -56,7 +56,7 @@ class Exp3(Single[Weights], frozen=True, kw_only=True, tag="exp3"):
         known, awake = False, decision.query.available
         before = state.held(awake)
         for model, probability in asked(decision):
-            if model in losses:
+            if model in losses and model in awake:
                 loss = losses[model]
                 known |= state.score(model, loss, self._step(loss, probability) if loss else 0.0)
         if known:

@@ -6,6 +6,7 @@ from math import exp
 from random import Random
 
 import pytest
+from msgspec.structs import replace
 
 from selector import Exp3
 from selector.decisions import Answer, Decision, Prediction, Query, Selection
@@ -71,6 +72,14 @@ def test_a_decision_that_asked_everybody_scores_everybody() -> None:
     state = policy.observe(policy.initial_state(MODELS), decision(MODELS[0], 1.0, *MODELS[1:]), losses)
     expected = [1 / (1 + 2 / exp(1)), exp(-1) / (1 + 2 / exp(1)), exp(-1) / (1 + 2 / exp(1))]
     assert [model["weight"] for model in policy.describe(state).values()] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("available", [(), ("forest:1", "svm:1")], ids=len)
+def test_a_model_that_was_asked_though_not_available_teaches_nothing(available: tuple[str, ...]) -> None:
+    policy = Exp3()
+    asked = replace(decision("cnn:1", 0.5), query=Query(1, available))
+    state = policy.observe(policy.initial_state(MODELS), asked, {"cnn:1": 1.0})
+    assert state == policy.initial_state(MODELS)
 
 
 def test_later_rounds_count_with_the_probability_of_all_rounds() -> None:
