@@ -20,6 +20,7 @@ _PLENTY = 24.0  # queries without labels
 _SHARED = 2 / 3  # with at least this part of its new dissent among its siblings too, it is not its own
 _DIVIDED = 0.7  # of one mind less than this part as often as usual, siblings are no measure
 _BLOCKS = 16.0  # that are remembered
+_MINDS = 1_000  # that are counted
 _FAR = 0.6  # a number that dissents this often tells nothing
 
 
@@ -52,10 +53,10 @@ class Dissent(Signal):
             self._usual_unity += (rate - self._usual_unity) / self._blocks
             self._said, self._minds = Counter(), Counter()
             self._since, self._labels, self._losses = newest, 0.0, 0.0
-            if self._usual_minds.total() > 1_000:
-                self._usual_minds = Counter({mind: (n + 1) // 2 for mind, n in self._usual_minds.items()})
             self._usual_minds.update(minds)
-        elif len(self._said) < 1_000:
+            if self._usual_minds.total() > _MINDS:
+                self._usual_minds = Counter({mind: n // 2 for mind, n in self._usual_minds.items() if n > 1})
+        elif len(self._said) < _MINDS:
             self._said.update(outputs)
             self._minds.update(minds)
 

@@ -35,9 +35,10 @@ class Run:
         tail = next((i for i, output in enumerate(reversed(outputs)) if output != last), len(outputs))
         head = outputs[: len(outputs) - tail]
         if self.output is not None:
-            head = [self.output] * self.length + list(head)
+            self._counts[self.output] += self.length
+            self.lately.extend([self.output] * min(self.length, _LATELY))
         self._counts.update(head)
-        self._total += len(head)
+        self._total += self.length + len(head)
         self.lately.extend(head)
         self.output, self.length = last, tail
         if self._total > _MEMORY or len(self._counts) > _OUTPUTS:

@@ -46,7 +46,7 @@ def count_labels(rows: Iterable[Row]) -> Votes:
         mind = outputs[0]
         top = outputs.count(mind)
         if top < n:
-            mind = max(set(outputs), key=outputs.count)
+            mind = max(dict.fromkeys(outputs), key=outputs.count)  # among equals the first: a set has no first
             top = outputs.count(mind)
             if 2 * (top - 1) <= n - 1:
                 _count_split(votes, row, outputs, mind)
@@ -68,7 +68,7 @@ def _count_split(votes: Votes, row: Row, outputs: list[Label], mind: Label) -> N
     votes.minds[mind] += 1
     for model, output in zip(row, outputs, strict=True):
         others = [other for other in outputs if other != output]
-        if others and 2 * others.count(max(set(others), key=others.count)) > n - 1:
+        if others and 2 * max(map(others.count, set(others))) > n - 1:
             votes.asked[model] += 1
             votes.dissents[model] += 1
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pickle import dumps
 from random import Random
 from statistics import median
 
 import pytest
 
 from selector.decisions import Prediction
+from selector.health.run import Run
+from selector.health.votes import count_labels
 from tests.selector.health.ward import CLASSES, Says, Ward, absent, constant, errs
 
 RUNS = 11
@@ -186,6 +189,32 @@ def test_a_model_that_always_says_the_same_has_no_vote() -> None:
     ward.models["a"] = constant(0)
     ward.run(100)
     assert ward.resting == {"a"}
+
+
+def test_what_is_kept_of_models_that_never_say_the_same_twice_is_bounded() -> None:
+    ward = Ward(1, dict.fromkeys("abc", lambda truth, rng: Prediction(f"answer {truth}")))
+    sizes = []
+    for begin in (0, 3_000, 6_000, 9_000):
+        for query in range(begin, begin + 3_000):
+            ward.run(1, truths=[query])
+        sizes.append(len(dumps(ward.monitor)))
+    assert sizes[-1] <= 1.1 * sizes[0]
+
+
+def test_the_end_of_a_long_run_is_as_short_as_any() -> None:
+    run = Run()
+    run.add(["yes", "no"])
+    run.length = 10**12
+    run.add(["no", "yes"])
+    assert (run.output, run.length, run.repeats) == ("yes", 1, pytest.approx(1.0))
+    assert list(run.lately) == ["no"] * 128
+
+
+def test_of_two_minds_the_first_counts() -> None:
+    for i in range(20):
+        one, other = f"one {i}", f"other {i}"
+        row = {model: Prediction(said) for model, said in zip("abcd", (one, one, other, other), strict=True)}
+        assert count_labels([row]).minds == {one: 1}
 
 
 def test_probes_are_drawn_with_the_share_they_tell() -> None:
