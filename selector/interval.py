@@ -13,14 +13,15 @@ from selector.decisions import Label
 
 _WINDOW = 500  # residuals that are remembered
 _STEP = 0.01  # gamma of the paper: how fast the level follows misses
+_FAR = 10.0  # a residual counts for at most so many mean ones: one wild label shall not widen all that follow
 
 
 class Residuals(Struct, array_like=True):
     """How far answers were from the truth, of late.
 
     `recent` are the last relative residuals, the oldest at `oldest` once they are `_WINDOW`; `ordered` are the same,
-    sorted. `scale` is the mean residual. `level` is the miscoverage that intervals aim at now (alpha_t of the paper);
-    None until the first label.
+    sorted. `scale` is the mean residual, of which wild ones count for a part. `level` is the miscoverage that intervals
+    aim at now (alpha_t of the paper); None until the first label.
     """
 
     recent: list[float] = []
@@ -70,7 +71,7 @@ class Interval(Struct, frozen=True, kw_only=True):
             residuals.scale = residual
         unit = _unit(residuals, output, outputs)
         _remember(residuals, residual / unit if unit > 0.0 else 0.0)
-        residuals.scale += (residual - residuals.scale) / len(residuals.recent)
+        residuals.scale += (min(residual, _FAR * residuals.scale) - residuals.scale) / len(residuals.recent)
 
 
 def _unit(residuals: Residuals, output: float, outputs: Iterable[Label]) -> float:

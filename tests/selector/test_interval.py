@@ -55,6 +55,12 @@ def test_where_models_disagree_it_is_wider() -> None:
     assert agreed[1] < disputed[1]
 
 
+def test_one_wild_label_does_not_widen_all_that_follow() -> None:
+    rng = Random(5)
+    _, widths, _ = play(Interval(coverage=0.9), 1_200, lambda i: 1e12 if i == 1_000 else rng.gauss(0.0, 1.0))
+    assert max(widths[-190:]) < 1.5 * max(widths[500:900])
+
+
 def test_nothing_is_said_before_there_are_labels_enough() -> None:
     interval, residuals = Interval(coverage=0.9), Residuals()
     said = []
