@@ -53,8 +53,9 @@ class Learner:
 
     def _learn(self, feedback: Feedback, decisions: Sequence[Decision]) -> Sequence[tuple[Decision, Losses]]:
         """What was learned from: each decision with its losses."""
+        loss = self.policy.judged_by(self.loss)
         try:
-            scored = [(decision, losses_of(decision, feedback, self.loss)) for decision in decisions]
+            scored = [(decision, losses_of(decision, feedback, loss)) for decision in decisions]
         except InvalidLabel:
             self.skipped += 1
             return ()

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct, StructMeta
 
 from selector.decisions import Answer, Decision, Prediction, Query, Selection
+from selector.losses import Loss
 
 State = TypeVar("State")
 
@@ -52,6 +53,10 @@ class Study(Struct, Generic[State], metaclass=_PolicyMeta, frozen=True, kw_only=
         The caller gives `state` up, so its buffers may be reused. Feedback may be late and out of
         order: every probability needed stands in `decision`. Models that the state does not know are ignored.
         """
+
+    def judged_by(self, loss: Loss) -> Loss:
+        """The loss by which models are scored for `observe`, where `loss` is the application's."""
+        return loss
 
     @abstractmethod
     def describe(self, state: State) -> dict[str, dict[str, float]]:

@@ -23,7 +23,7 @@ from selector.decisions import (
     Selection,
 )
 from selector.learner import Learner
-from selector.losses import Absolute, ZeroOne
+from selector.losses import Absolute, LogLoss, ZeroOne
 from selector.policy import Policy
 from selector.population import Population
 from tests.selector.worlds import CLASSIFIERS, MODELS, play, title
@@ -87,6 +87,16 @@ def test_an_episode_credits_each_of_its_decisions() -> None:
     learner = Learner(policy, ZeroOne()).fold_all([entry(1, ModelsChanged(MODELS))])
     learner.fold(entry(2, Feedback((0, 1), reward=0.25), *decisions))
     assert (learner.state.tally.counts, learner.state.tally.losses) == ([1, 1, 0], [0.75, 0.75, 0])
+
+
+def test_an_ensemble_learns_who_was_right_whatever_the_loss_is() -> None:
+    """The log loss of a label with probability .2 is .32: small, but the model has said another one."""
+    policy = next(p for p in CLASSIFIERS if p.name == "ensemble")
+    torn = Prediction(1, probabilities=((1, 0.6), (2, 0.2), (3, 0.2)))
+    decision = Decision("app", Query(1, MODELS), 0.0, "ensemble", (), {"cnn:1": torn, "svm:1": Prediction(2)}, Answer(1))
+    log = [entry(1, ModelsChanged(MODELS)), entry(2, Feedback((1,), label=2), decision)]
+    strict, graded = (Learner(policy, loss).fold_all(log) for loss in (ZeroOne(), LogLoss()))
+    assert graded.encode() == strict.encode()
 
 
 def judged(position: int, confidence: float) -> Entry:
