@@ -82,7 +82,7 @@ class Thompson(Remembering[Posterior], frozen=True, kw_only=True, tag="thompson"
     def _floors(self, state: Posterior, available: tuple[str, ...]) -> list[float]:
         """The least probability of each model, by how long it has been silent."""
         courses = state.of(available)
-        even = self.exploration / len(courses)
+        even = self.exploration / max(1, len(courses))
         failed = sum([course.failed for course in courses])
         best = min(_means(*state.tally.of(available))) if failed else 0.0
         floors: list[float] = []

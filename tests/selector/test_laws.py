@@ -32,6 +32,13 @@ from tests.selector.worlds import (
 
 QUERY = Query(1, MODELS, user="ann", features={"length": 3})
 NAMES = ("cnn:1", "forest:1", "svm:1", "gone:1")
+STRANGE_LABELS = st.sampled_from([1, True, 1.0, 0, -0.0, "1", "", -(2**63), 1e308, 5e-324])
+STRANGE = st.builds(
+    Prediction,
+    STRANGE_LABELS,
+    st.none() | st.floats(0, 1),
+    st.none() | st.lists(st.tuples(STRANGE_LABELS, st.floats(0, 1)), max_size=3).map(tuple),
+)
 
 every_policy = pytest.mark.parametrize("policy", POLICIES, ids=title)
 every_classifier = pytest.mark.parametrize("policy", CLASSIFIERS, ids=title)
@@ -291,8 +298,10 @@ def test_no_log_is_too_strange_to_fold(policy: Policy[Any], data: st.DataObject)
         asked = data.draw(st.lists(st.sampled_from(NAMES), max_size=4, unique=True))
         probability = data.draw(st.sampled_from([0.0, 5e-324, 1e-12, 0.3, 1.0]))
         losses = data.draw(st.dictionaries(st.sampled_from(NAMES), st.floats(0, 1)))
+        query = Query(1, data.draw(st.sampled_from([MODELS, (), ("gone:1", "svm:1")])), features={"length": 3})
+        said = data.draw(st.dictionaries(st.sampled_from(NAMES), STRANGE))
         selections = (Selection(tuple(asked), probability),) if asked else ()
-        state = policy.observe(state, Decision("", QUERY, 0.0, "exp3", selections, {}, Answer(None)), losses)
+        state = policy.observe(state, Decision("", query, 0.0, "exp3", selections, said, Answer(None)), losses)
     selection = policy.select(state, QUERY, (), {}, Random(1))
     assert selection is not None
     assert 0 < selection.probability <= 1

@@ -78,6 +78,14 @@ def test_what_the_loss_cannot_take_is_counted_and_changes_nothing_else() -> None
     assert policy.encode(learner.state) == before
 
 
+@pytest.mark.parametrize("policy", CLASSIFIERS, ids=title)
+def test_feedback_may_join_predictions_to_a_query_that_nobody_could_be_asked(policy: Policy[Any]) -> None:
+    """All models were down, the default was the answer; but the cache knew what one says of this input."""
+    decision = Decision("app", Query(1, ()), 0.0, policy.name, (), {}, Answer(-1, default=True))
+    log = [entry(1, ModelsChanged(MODELS)), entry(2, Feedback((1,), label=3, joined={"cnn:1": Prediction(3)}), decision)]
+    assert Learner(policy, ZeroOne()).fold_all(log).skipped == 0
+
+
 def test_an_episode_credits_each_of_its_decisions() -> None:
     policy = next(p for p in CLASSIFIERS if p.name == "ucb1")
     decisions = [
