@@ -122,8 +122,9 @@ class Remembering(Single[M], Generic[M], frozen=True, kw_only=True):
     def _slide(self, memory: Memory, scores: list[tuple[str, float]]) -> None:
         memory.latest.append(scores)
         if len(memory.latest) > self.window:
+            left = self.discount**self.window
             for model, loss in memory.latest.pop(0):
-                memory.tally.take(model, loss)
+                memory.tally.take(model, loss, left)
 
 
 def _with_last(latest: list[list[tuple[str, float]]], model: str, count: float) -> list[list[tuple[str, float]]]:

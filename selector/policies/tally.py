@@ -27,12 +27,12 @@ class Tally(Struct, array_like=True):
             self.counts[i] += 1.0
             self.losses[i] += loss
 
-    def take(self, model: str, loss: float) -> None:
-        """Forget one loss that was counted, in place."""
+    def take(self, model: str, loss: float, part: float) -> None:
+        """Forget one loss that was counted, and of which `part` is left, in place."""
         if model in self.models:
             i = self.models.index(model)
-            self.counts[i] = max(0.0, self.counts[i] - 1.0)
-            self.losses[i] = min(self.counts[i], max(0.0, self.losses[i] - loss))
+            self.counts[i] = max(0.0, self.counts[i] - part)
+            self.losses[i] = min(self.counts[i], max(0.0, self.losses[i] - part * loss))
 
     def scale(self, factor: float) -> None:
         """Let every loss count for this part of itself, in place; what is next to nothing is forgotten."""

@@ -55,6 +55,11 @@ def test_a_window_forgets_all_but_the_latest_feedbacks() -> None:
     assert state.tally == Tally(MODELS, [2, 0, 0], [0.5, 0, 0])
 
 
+def test_in_a_window_a_discount_counts_the_later_feedbacks_for_more() -> None:
+    state = taught(UCB1(window=2, discount=0.5), {CNN: 1.0}, {CNN: 0.0}, {CNN: 1.0}, {CNN: 0.0})
+    assert state.tally == Tally(MODELS, [1.5, 0, 0], [0.5, 0, 0])
+
+
 def test_a_window_that_a_restart_has_cut_still_adds_up() -> None:
     policy = UCB1(window=300, restart="cusum")
     state = policy.initial_state(MODELS)
