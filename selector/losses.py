@@ -88,11 +88,19 @@ class LogLoss(Loss, frozen=True, kw_only=True, tag="log"):
 AnyLoss = ZeroOne | Absolute | Squared | LogLoss
 
 
+def of_rightness(loss: Loss) -> Loss:
+    """The loss from .5 on means wrong, below right: that of probabilities does not tell, so in its place zero-one."""
+    return ZeroOne() if isinstance(loss, LogLoss) else loss
+
+
 def number(value: Label) -> float:
     """The value as a float. Raises InvalidLabel unless it is a finite number."""
-    if isinstance(value, bool | str) or not isfinite(value):
-        raise InvalidLabel(f"expected a finite number, not {value!r}")
-    return float(value)
+    try:
+        if not isinstance(value, bool | str) and isfinite(value):
+            return float(value)
+    except OverflowError:  # an integer beyond all floats
+        pass
+    raise InvalidLabel(f"expected a finite number, not {value!r}")
 
 
 def losses_of(decision: Decision, feedback: Feedback, loss: Loss) -> dict[str, float]:

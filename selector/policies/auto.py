@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from selector.decisions import Answer, Decision, Query, Selection
+from selector.losses import Loss, of_rightness
 from selector.policies.advice import answer_of, averaged, chances_of, voted
 from selector.policies.ensemble import Ensemble
 from selector.policies.exp4 import Exp4
@@ -120,6 +121,9 @@ class Auto(Policy[AutoState], frozen=True, kw_only=True, tag="auto"):
         ]
         said = [(answer, weight) for answer, weight in zip(answers, weights, strict=True) if answer.output is not None]
         return averaged(said) if self.task == "regression" else voted(said)
+
+    def judged_by(self, loss: Loss) -> Loss:
+        return of_rightness(loss)
 
     def observe(self, state: AutoState, decision: Decision, losses: Losses) -> AutoState:
         known = {model: loss for model, loss in losses.items() if model in state.tally.models}

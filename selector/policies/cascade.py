@@ -18,6 +18,7 @@ from selector.cascade.plan import Plan
 from selector.cascade.rehearsal import Rehearsal
 from selector.cascade.stage import Stage, log_odds
 from selector.decisions import Answer, Decision, Feature, Prediction, Query, Selection
+from selector.losses import Loss, of_rightness
 from selector.policies.tally import Tally
 from selector.policy import LearnsFrom, Losses, Policy, Predictions, Selections
 
@@ -127,6 +128,9 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
         _, view = self._plan(state, query.features, query.available).place(predictions)
         asked = {model for selection in selections for model in selection.models} | set(predictions)
         return Answer(view.label, view.confidence * len(predictions) / len(asked))
+
+    def judged_by(self, loss: Loss) -> Loss:
+        return of_rightness(loss)
 
     def observe(self, state: CascadeState, decision: Decision, losses: Losses) -> CascadeState:
         met = course(decision, losses, state.ids)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from selector.calibration import Calibration
 from selector.decisions import Answer, Decision, Label, Query, Selection
 from selector.drift import DETECTORS
-from selector.losses import Loss
+from selector.losses import Loss, of_rightness
 from selector.policies.exp4 import Votes
 from selector.policies.leanings import WRONG, Leanings, Record
 from selector.policies.own_record import OwnRecord, OwnRecords
@@ -106,8 +106,7 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         return Answer(ballot.labels[answer], _calibration(state, selections, predictions)(chances[answer]))
 
     def judged_by(self, loss: Loss) -> Loss:
-        """By who was right, as its users' records."""
-        return self.personal.judged_by(loss)
+        return of_rightness(loss)
 
     def observe(self, state: EnsembleState, decision: Decision, losses: Losses) -> EnsembleState:
         if self.task == "classification":

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct, field
 
 from selector.decisions import Decision
-from selector.losses import LogLoss, Loss, ZeroOne
+from selector.losses import Loss, of_rightness
 from selector.policies.leanings import Record
 from selector.policies.tally import Tally
 from selector.policies.weights import Weights
@@ -38,8 +38,7 @@ class OwnRecords(Study[OwnRecord], frozen=True, kw_only=True):
         return OwnRecord(state.weights.with_models(models), state.record.with_models(models))
 
     def judged_by(self, loss: Loss) -> Loss:
-        """A log loss does not tell who was right: one below a half leaves room for other labels."""
-        return ZeroOne() if isinstance(loss, LogLoss) else loss
+        return of_rightness(loss)
 
     def observe(self, state: OwnRecord, decision: Decision, losses: Losses) -> OwnRecord:
         state.weights.learn_all(losses, self.learning_rate, self.share, decision.query.available)

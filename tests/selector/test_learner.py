@@ -82,7 +82,10 @@ def test_what_the_loss_cannot_take_is_counted_and_changes_nothing_else() -> None
 def test_feedback_may_join_predictions_to_a_query_that_nobody_could_be_asked(policy: Policy[Any]) -> None:
     """All models were down, the default was the answer; but the cache knew what one says of this input."""
     decision = Decision("app", Query(1, ()), 0.0, policy.name, (), {}, Answer(-1, default=True))
-    log = [entry(1, ModelsChanged(MODELS)), entry(2, Feedback((1,), label=3, joined={"cnn:1": Prediction(3)}), decision)]
+    log = [
+        entry(1, ModelsChanged(MODELS)),
+        entry(2, Feedback((1,), label=3, joined={"cnn:1": Prediction(3)}), decision),
+    ]
     assert Learner(policy, ZeroOne()).fold_all(log).skipped == 0
 
 
@@ -97,11 +100,14 @@ def test_an_episode_credits_each_of_its_decisions() -> None:
     assert (learner.state.tally.counts, learner.state.tally.losses) == ([1, 1, 0], [0.75, 0.75, 0])
 
 
-def test_an_ensemble_learns_who_was_right_whatever_the_loss_is() -> None:
+@pytest.mark.parametrize("name", ["ensemble", "cascade", "auto"])
+def test_what_learns_who_was_right_learns_it_whatever_the_loss_is(name: str) -> None:
     """The log loss of a label with probability .2 is .32: small, but the model has said another one."""
-    policy = next(p for p in CLASSIFIERS if p.name == "ensemble")
+    policy = next(p for p in CLASSIFIERS if p.name == name)
     torn = Prediction(1, probabilities=((1, 0.6), (2, 0.2), (3, 0.2)))
-    decision = Decision("app", Query(1, MODELS), 0.0, "ensemble", (), {"cnn:1": torn, "svm:1": Prediction(2)}, Answer(1))
+    decision = Decision(
+        "app", Query(1, MODELS), 0.0, "ensemble", (), {"cnn:1": torn, "svm:1": Prediction(2)}, Answer(1)
+    )
     log = [entry(1, ModelsChanged(MODELS)), entry(2, Feedback((1,), label=2), decision)]
     strict, graded = (Learner(policy, loss).fold_all(log) for loss in (ZeroOne(), LogLoss()))
     assert graded.encode() == strict.encode()
