@@ -12,16 +12,17 @@ from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
 from selector.calibration import Calibration
-from selector.decisions import Answer, Decision, Label, Query, Selection
+from selector.decisions import Answer, Decision, Query, Selection
 from selector.drift import DETECTORS
 from selector.policies.exp4 import Votes
 from selector.policies.leanings import WRONG, Leanings, Record
 from selector.policies.own_record import OwnRecord, OwnRecords
 from selector.policies.precedence import Precedence
 from selector.policies.tally import Tally
-from selector.policies.vote import everyone, weighted_mean, weighted_vote
+from selector.policies.vote import everyone, weighted_mean
 from selector.policy import LearnsFrom, Losses, Policy, Predictions, Selections, Study
 from selector.pool import Pool
+from selector.pool.ballot import Ballot
 from selector.pool.opinions import Lesson, best
 
 _DETECTOR = DETECTORS["cusum"]
@@ -101,7 +102,7 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         if state.leanings is not None and len(ballot.labels) > 1:
             chances = state.leanings.leant(ballot.labels, chances, predictions)
             first = first or best(chances) != pooled  # a user's own record outweighs everyone's vote
-        answer = best(chances) if first else ballot.labels.index(_vote(state.weights, pool, predictions))
+        answer = best(chances) if first else _vote(state.weights.logs_of(pool.models), ballot)
         return Answer(ballot.labels[answer], _calibration(state, selections, predictions)(chances[answer]))
 
     def observe(self, state: EnsembleState, decision: Decision, losses: Losses) -> EnsembleState:
@@ -118,13 +119,14 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
 
     def _compare(self, state: EnsembleState, decision: Decision, lesson: Lesson) -> None:
         """The pool's answer and the vote's, as they were before this lesson, in place."""
-        pooled, voted = lesson.answer, _vote(state.weights, state.pool, decision.predictions)
-        ours, theirs = lesson.claim(pooled), lesson.claim(voted)
-        answered = ours if state.precedence.first else theirs
+        pooled, voted = best(lesson.claimed), _vote(state.weights.logs, lesson.ballot)
+        answered = lesson.claim(pooled if state.precedence.first else voted)
         if answered is not None:
             _calibration(state, decision.selections, decision.predictions).add(*answered)
-        if ours is not None and theirs is not None:
-            state.precedence.learn(ours[1], theirs[1], self.learning_rate, self.share)
+        if pooled != voted:
+            ours, theirs = lesson.claim(pooled), lesson.claim(voted)
+            if ours is not None and theirs is not None:
+                state.precedence.learn(ours[1], theirs[1], self.learning_rate, self.share)
 
     def blend(self, population: EnsembleState, own: OwnRecord, strength: float) -> EnsembleState:
         if isinf(strength):
@@ -157,12 +159,14 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         return tally.describe([exp(voter.accuracy.log_odds + leaning) for voter, leaning in voters])
 
 
-def _vote(weights: Votes, pool: Pool, predictions: Predictions) -> Label:
-    """The label with the most weight; there is one."""
-    here = tuple([model for model in pool.models if model in predictions])
-    output = weighted_vote(here, weights.logs_of(here), predictions).output
-    assert output is not None
-    return output
+def _vote(logs: Sequence[float], ballot: Ballot) -> int:
+    """The candidate with the most weight; `logs` are log weights, aligned with the models of the ballot."""
+    if len(ballot.labels) == 1:
+        return 0
+    weights = [0.0] * len(ballot.labels)
+    for i, vote, _, _ in ballot.votes:
+        weights[vote] += exp(logs[i])
+    return weights.index(max(weights))
 
 
 def _calibration(state: EnsembleState, selections: Selections, predictions: Predictions) -> Calibration:

@@ -117,7 +117,7 @@ class Pool(Struct, array_like=True):
         self._rate(opinions, possible)
         self.strengths.learn(ballot, self.voters, opinions.evidence, truth, opinions.first)
         self.confusions.learn(ballot, self.voters, opinions.before, truth, opinions.second)
-        return Lesson(ballot.labels, opinions.mixed, truth)
+        return Lesson(ballot, opinions.mixed, truth)
 
     def _name(self, labels: Sequence[Label]) -> None:
         """Ids for labels that are new, as long as there are any."""
