@@ -13,19 +13,16 @@ from msgspec.structs import replace
 
 from selector.calibration import Calibration
 from selector.decisions import Answer, Decision, Query, Selection
-from selector.drift import DETECTORS
-from selector.policies.exp4 import Votes
 from selector.policies.leanings import WRONG, Leanings, Record
 from selector.policies.own_record import OwnRecord, OwnRecords
 from selector.policies.precedence import Precedence
 from selector.policies.tally import Tally
 from selector.policies.vote import everyone, weighted_mean
+from selector.policies.weights import Weights
 from selector.policy import LearnsFrom, Losses, Policy, Predictions, Selections, Study
 from selector.pool import Pool
 from selector.pool.ballot import Ballot
 from selector.pool.opinions import Lesson, best
-
-_DETECTOR = DETECTORS["cusum"]
 
 
 class EnsembleState(Struct, array_like=True):
@@ -36,7 +33,7 @@ class EnsembleState(Struct, array_like=True):
     state that answers a user.
     """
 
-    weights: Votes = field(default_factory=lambda: Votes(Tally()))
+    weights: Weights = field(default_factory=lambda: Weights(Tally()))
     pool: Pool = field(default_factory=Pool)
     precedence: Precedence = field(default_factory=Precedence)
     complete: Calibration = field(default_factory=Calibration)
@@ -50,9 +47,9 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
 
     A pool of the models' labels, scores and distributions is learned from feedback, first by who can be trusted when,
     then by what each label of each model means; a model whose accuracy changes is learned anew. Beside it stands the
-    vote by exponential weights (`learning_rate`) with fixed share (`share`), in which a model that changes weighs at
-    once what it is worth (`Exp4` with restarts): whoever was right of late where the two differed answers, so that
-    a pool that has much to learn anew costs little. Confidence is the pool's,
+    vote by exponential weights (`learning_rate`) with fixed share (`share`), in which a model that has changed weighs
+    as much as the best of the others, until its next errors tell: whoever was right of late where the two differed
+    answers, so that a pool that has much to learn anew costs little. Confidence is the pool's,
     calibrated online, apart for queries where all models answered and for those where some did not: what is missing
     costs what it has turned out to be worth. A loss below one half counts as
     right; a reward teaches as far as it tells who was right. For a user the pool's chances of labels that differ are
@@ -106,15 +103,18 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         return Answer(ballot.labels[answer], _calibration(state, selections, predictions)(chances[answer]))
 
     def observe(self, state: EnsembleState, decision: Decision, losses: Losses) -> EnsembleState:
+        weights, pool = state.weights, state.pool
+        changed: list[int] = []
         if self.task == "classification":
             state.record.add(decision.predictions, losses)
-            right = {model: losses[model] < WRONG for model in state.pool.models if model in losses}
-            lesson = state.pool.learn(decision.predictions, right) if right else None
-            if lesson is not None:
-                self._compare(state, decision, lesson)
-        state.weights.learn_all(losses, self.learning_rate, self.share, decision.query.available)
-        if self.task == "classification":
-            state.weights.watch(losses, _DETECTOR, self.learning_rate)
+            right = {model: losses[model] < WRONG for model in pool.models if model in losses}
+            if right:
+                lesson, changed = pool.learn(decision.predictions, right)
+                if lesson is not None:
+                    self._compare(state, decision, lesson)
+        weights.learn_all(losses, self.learning_rate, self.share, decision.query.available)
+        for i in changed:
+            weights.reweigh(pool.models[i], 0.0, 0.0, self.learning_rate)
         return state
 
     def _compare(self, state: EnsembleState, decision: Decision, lesson: Lesson) -> None:
@@ -131,7 +131,7 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
     def blend(self, population: EnsembleState, own: OwnRecord, strength: float) -> EnsembleState:
         if isinf(strength):
             return population
-        weights = population.weights.watched(population.weights.blend(own.weights, strength))
+        weights = population.weights.blend(own.weights, strength)
         if self.task == "classification":
             weights.logs = population.weights.logs  # who votes after a change must not remember what was before it
         everyone = population.record

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from selector.logarithm import LN2
 from selector.pool.ballot import BINS, NONE, Ballot
-from selector.pool.gradient import NEGLIGIBLE, Weight, step
+from selector.pool.gradient import NEGLIGIBLE, Weight, step, steps
 from selector.pool.voter import SHRINKAGE, Cell, Cells, Voter
 
 LABELS = 1024
@@ -52,11 +52,9 @@ class Confusions(Struct, array_like=True):
             weight, trust, x = voter.confusion[0], voter.trust.get(label, _NOTHING), x / _REACH
             row = voter.rows.get(label * BINS + bin_, _NOTHING)
             for o, outcome in enumerate(ids):
-                cell = row.get(outcome) or _new(voter, o == vote, others)
+                cell, trusted = row.get(outcome) or _new(voter, o == vote, others), trust.get(outcome)
                 z = weight * cell[3] + cell[0]
-                if outcome in trust:
-                    z += x * trust[outcome][0]
-                scores[o] += z
+                scores[o] += z + x * trusted[0] if trusted else z
         return scores, before
 
     def learn(
@@ -74,6 +72,7 @@ class Confusions(Struct, array_like=True):
             step(self.bias, residuals[-1], _RATE)
             step(self.prior, sum(map(mul, residuals, before)), _RATE)
             telling = [o for o, residual in enumerate(residuals) if residual > NEGLIGIBLE or residual < -NEGLIGIBLE]
+        gradients = [residuals[o] for o in telling]
         possible = [(ids[o], chance) for o, chance in enumerate(truth) if chance]
         for i, vote, bin_, x in ballot.votes:
             voter, label = voters[i], ids[vote]
@@ -83,12 +82,11 @@ class Confusions(Struct, array_like=True):
             if telling:
                 cells = [_cell(row, outcome, voter, label, others) for outcome in ids]
                 step(voter.confusion, sum([residuals[o] * cell[3] for o, cell in enumerate(cells)]), _RATE)
-                for o in telling:
-                    step(cells[o], residuals[o], _RATE)
+                steps([cells[o] for o in telling], gradients, _RATE)
                 if x:
-                    trust = _row(voter.trust, label)
-                    for o in telling:
-                        step(trust.get(ids[o]) or _weight(trust, ids[o]), residuals[o] * x / _REACH, _RATE)
+                    trust, x = _row(voter.trust, label), x / _REACH
+                    weights = [trust.get(ids[o]) or _weight(trust, ids[o]) for o in telling]
+                    steps(weights, [gradient * x for gradient in gradients], _RATE)
             for outcome, chance in possible:
                 cell = row.get(outcome) or _cell(row, outcome, voter, label, others)
                 cell[2] += chance
