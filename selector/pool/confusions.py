@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from selector.logarithm import LN2
 from selector.pool.ballot import BINS, NONE, Ballot
-from selector.pool.gradient import NEGLIGIBLE, Weight, step, steps
+from selector.pool.gradient import NEGLIGIBLE, Weight, step
 from selector.pool.voter import SHRINKAGE, Cell, Cells, Voter
 
 LABELS = 1024
@@ -66,13 +66,12 @@ class Confusions(Struct, array_like=True):
         claim: Sequence[float],
     ) -> None:
         """One label, in place: the chance of each outcome, now that it is known, and before."""
-        ids, others, telling = ballot.ids, self._others(ballot), []
+        ids, others = ballot.ids, self._others(ballot)
         residuals = list(map(sub, truth, claim))
-        if max(residuals) > NEGLIGIBLE:
+        telling = max(residuals) > NEGLIGIBLE
+        if telling:
             step(self.bias, residuals[-1], _RATE)
             step(self.prior, sum(map(mul, residuals, before)), _RATE)
-            telling = [o for o, residual in enumerate(residuals) if residual > NEGLIGIBLE or residual < -NEGLIGIBLE]
-        gradients = [residuals[o] for o in telling]
         possible = [(ids[o], chance) for o, chance in enumerate(truth) if chance]
         for i, vote, bin_, x in ballot.votes:
             voter, label = voters[i], ids[vote]
@@ -80,13 +79,16 @@ class Confusions(Struct, array_like=True):
             if NONE not in row:
                 row[NONE] = _new(voter, False, others)
             if telling:
-                cells = [_cell(row, outcome, voter, label, others) for outcome in ids]
-                step(voter.confusion, sum([residuals[o] * cell[3] for o, cell in enumerate(cells)]), _RATE)
-                steps([cells[o] for o in telling], gradients, _RATE)
-                if x:
-                    trust, x = _row(voter.trust, label), x / _REACH
-                    weights = [trust.get(ids[o]) or _weight(trust, ids[o]) for o in telling]
-                    steps(weights, [gradient * x for gradient in gradients], _RATE)
+                gradient, trust, x = 0.0, _row(voter.trust, label), x / _REACH
+                for o, residual in enumerate(residuals):
+                    outcome = ids[o]
+                    cell = row.get(outcome) or _cell(row, outcome, voter, label, others)
+                    gradient += residual * cell[3]
+                    if residual > NEGLIGIBLE or residual < -NEGLIGIBLE:
+                        step(cell, residual, _RATE)
+                        if x:
+                            step(trust.get(outcome) or _weight(trust, outcome), residual * x, _RATE)
+                step(voter.confusion, gradient, _RATE)
             for outcome, chance in possible:
                 cell = row.get(outcome) or _cell(row, outcome, voter, label, others)
                 cell[2] += chance

@@ -19,14 +19,6 @@ def step(weight: Weight, gradient: float, rate: float) -> None:
     weight[0] += rate * gradient / sqrt(squares)
 
 
-def steps(weights: Sequence[Weight], gradients: Sequence[float], rate: float) -> None:
-    """One step of each weight, in place; there are as many gradients."""
-    for weight, gradient in zip(weights, gradients, strict=True):
-        squares = weight[1] + gradient * gradient
-        weight[1] = squares
-        weight[0] += rate * gradient / sqrt(squares)
-
-
 def softmax(scores: Sequence[float]) -> list[float]:
     """exp(z) / sum(exp(z)); none is 0."""
     least, odds, total = max(scores) - 30.0, [], 0.0

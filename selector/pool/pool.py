@@ -88,7 +88,9 @@ class Pool(Struct, array_like=True):
         scores, before = self.confusions.scores(scores, ballot, self.voters)
         second = softmax(scores)
         share, rest = self.share, 1.0 - self.share
-        mixed = [share * first[o] + rest * q for o, q in enumerate(second)]
+        mixed = []
+        for o, q in enumerate(second):
+            mixed.append(share * first[o] + rest * q)
         return Opinions(first, second, mixed, evidence, before)
 
     def learn(
@@ -107,9 +109,11 @@ class Pool(Struct, array_like=True):
         voters = self.voters
         for i, score in ballot.scores:
             voters[i].ranks.add(score)
-        changed = [i for i, model in enumerate(self.models) if model in right and voters[i].accuracy.add(right[model])]
-        for i in changed:
-            self._forget(i)
+        changed = []
+        for i, model in enumerate(self.models):
+            if model in right and voters[i].accuracy.add(right[model]):
+                changed.append(i)
+                self._forget(i)
         self.seen += 1
         if len(self.models) > LEADERS and self.seen & (self.seen - 1) == 0:
             self._elect()
