@@ -24,6 +24,8 @@ from selector.pool import Pool
 from selector.pool.ballot import Ballot
 from selector.pool.opinions import Lesson, best
 
+_LEAD = 1.0  # the pool can say all that the vote can: at first it is taken for e times as likely the better of the two
+
 
 class EnsembleState(Struct, array_like=True):
     """Models' weights; the pool of classifiers, and whether its answer goes before the weighted vote's; calibration
@@ -35,7 +37,7 @@ class EnsembleState(Struct, array_like=True):
 
     weights: Weights = field(default_factory=lambda: Weights(Tally()))
     pool: Pool = field(default_factory=Pool)
-    precedence: Precedence = field(default_factory=Precedence)
+    precedence: Precedence = field(default_factory=lambda: Precedence(_LEAD))
     complete: Calibration = field(default_factory=Calibration)
     partial: Calibration = field(default_factory=Calibration)
     record: Record = field(default_factory=Record)
