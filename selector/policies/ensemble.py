@@ -12,20 +12,20 @@ from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
 from selector.calibration import Calibration
-from selector.decisions import Answer, Decision, Label, Query, Selection
-from selector.drift import DETECTORS
+from selector.decisions import Answer, Decision, Query, Selection
 from selector.losses import Loss, of_rightness
-from selector.policies.exp4 import Votes
 from selector.policies.leanings import WRONG, Leanings, Record
 from selector.policies.own_record import OwnRecord, OwnRecords
 from selector.policies.precedence import Precedence
 from selector.policies.tally import Tally
-from selector.policies.vote import everyone, weighted_mean, weighted_vote
+from selector.policies.vote import everyone, weighted_mean
+from selector.policies.weights import Weights
 from selector.policy import LearnsFrom, Losses, Policy, Predictions, Selections, Study
 from selector.pool import Pool
+from selector.pool.ballot import Ballot
 from selector.pool.opinions import Lesson, best
 
-_DETECTOR = DETECTORS["cusum"]
+_LEAD = 1.0  # the pool can say all that the vote can: at first it is taken for e times as likely the better of the two
 
 
 class EnsembleState(Struct, array_like=True):
@@ -36,9 +36,9 @@ class EnsembleState(Struct, array_like=True):
     state that answers a user.
     """
 
-    weights: Votes = field(default_factory=lambda: Votes(Tally()))
+    weights: Weights = field(default_factory=lambda: Weights(Tally()))
     pool: Pool = field(default_factory=Pool)
-    precedence: Precedence = field(default_factory=Precedence)
+    precedence: Precedence = field(default_factory=lambda: Precedence(_LEAD))
     complete: Calibration = field(default_factory=Calibration)
     partial: Calibration = field(default_factory=Calibration)
     record: Record = field(default_factory=Record)
@@ -50,9 +50,9 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
 
     A pool of the models' labels, scores and distributions is learned from feedback, first by who can be trusted when,
     then by what each label of each model means; a model whose accuracy changes is learned anew. Beside it stands the
-    vote by exponential weights (`learning_rate`) with fixed share (`share`), in which a model that changes weighs at
-    once what it is worth (`Exp4` with restarts): whoever was right of late where the two differed answers, so that
-    a pool that has much to learn anew costs little. Confidence is the pool's,
+    vote by exponential weights (`learning_rate`) with fixed share (`share`), in which a model that has changed weighs
+    as much as the best of the others, until its next errors tell: whoever was right of late where the two differed
+    answers, so that a pool that has much to learn anew costs little. Confidence is the pool's,
     calibrated online, apart for queries where all models answered and for those where some did not: what is missing
     costs what it has turned out to be worth. A loss below one half counts as
     right; a reward teaches as far as it tells who was right. For a user the pool's chances of labels that differ are
@@ -102,38 +102,42 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         if state.leanings is not None and len(ballot.labels) > 1:
             chances = state.leanings.leant(ballot.labels, chances, predictions)
             first = first or best(chances) != pooled  # a user's own record outweighs everyone's vote
-        answer = best(chances) if first else ballot.labels.index(_vote(state.weights, pool, predictions))
+        answer = best(chances) if first else _vote(state.weights.logs_of(pool.models), ballot)
         return Answer(ballot.labels[answer], _calibration(state, selections, predictions)(chances[answer]))
 
     def judged_by(self, loss: Loss) -> Loss:
         return of_rightness(loss)
 
     def observe(self, state: EnsembleState, decision: Decision, losses: Losses) -> EnsembleState:
+        weights, pool = state.weights, state.pool
+        changed: list[int] = []
         if self.task == "classification":
             state.record.add(decision.predictions, losses)
-            right = {model: losses[model] < WRONG for model in state.pool.models if model in losses}
-            lesson = state.pool.learn(decision.predictions, right) if right else None
-            if lesson is not None:
-                self._compare(state, decision, lesson)
-        state.weights.learn_all(losses, self.learning_rate, self.share, decision.query.available)
-        if self.task == "classification":
-            state.weights.watch(losses, _DETECTOR, self.learning_rate)
+            right = {model: losses[model] < WRONG for model in pool.models if model in losses}
+            if right:
+                lesson, changed = pool.learn(decision.predictions, right)
+                if lesson is not None:
+                    self._compare(state, decision, lesson)
+        weights.learn_all(losses, self.learning_rate, self.share, decision.query.available)
+        for i in changed:
+            weights.reweigh(pool.models[i], 0.0, 0.0, self.learning_rate)
         return state
 
     def _compare(self, state: EnsembleState, decision: Decision, lesson: Lesson) -> None:
         """The pool's answer and the vote's, as they were before this lesson, in place."""
-        pooled, voted = lesson.answer, _vote(state.weights, state.pool, decision.predictions)
-        ours, theirs = lesson.claim(pooled), lesson.claim(voted)
-        answered = ours if state.precedence.first else theirs
+        pooled, voted = best(lesson.claimed), _vote(state.weights.logs, lesson.ballot)
+        answered = lesson.claim(pooled if state.precedence.first else voted)
         if answered is not None:
             _calibration(state, decision.selections, decision.predictions).add(*answered)
-        if ours is not None and theirs is not None:
-            state.precedence.learn(ours[1], theirs[1], self.learning_rate, self.share)
+        if pooled != voted:
+            ours, theirs = lesson.claim(pooled), lesson.claim(voted)
+            if ours is not None and theirs is not None:
+                state.precedence.learn(ours[1], theirs[1], self.learning_rate, self.share)
 
     def blend(self, population: EnsembleState, own: OwnRecord, strength: float) -> EnsembleState:
         if isinf(strength):
             return population
-        weights = population.weights.watched(population.weights.blend(own.weights, strength))
+        weights = population.weights.blend(own.weights, strength)
         if self.task == "classification":
             weights.logs = population.weights.logs  # who votes after a change must not remember what was before it
         everyone = population.record
@@ -161,12 +165,14 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         return tally.describe([exp(voter.accuracy.log_odds + leaning) for voter, leaning in voters])
 
 
-def _vote(weights: Votes, pool: Pool, predictions: Predictions) -> Label:
-    """The label with the most weight; there is one."""
-    here = tuple([model for model in pool.models if model in predictions])
-    output = weighted_vote(here, weights.logs_of(here), predictions).output
-    assert output is not None
-    return output
+def _vote(logs: Sequence[float], ballot: Ballot) -> int:
+    """The candidate with the most weight; `logs` are log weights, aligned with the models of the ballot."""
+    if len(ballot.labels) == 1:
+        return 0
+    weights = [0.0] * len(ballot.labels)
+    for i, vote, _, _ in ballot.votes:
+        weights[vote] += exp(logs[i])
+    return weights.index(max(weights))
 
 
 def _calibration(state: EnsembleState, selections: Selections, predictions: Predictions) -> Calibration:

@@ -52,11 +52,9 @@ class Confusions(Struct, array_like=True):
             weight, trust, x = voter.confusion[0], voter.trust.get(label, _NOTHING), x / _REACH
             row = voter.rows.get(label * BINS + bin_, _NOTHING)
             for o, outcome in enumerate(ids):
-                cell = row.get(outcome) or _new(voter, o == vote, others)
+                cell, trusted = row.get(outcome) or _new(voter, o == vote, others), trust.get(outcome)
                 z = weight * cell[3] + cell[0]
-                if outcome in trust:
-                    z += x * trust[outcome][0]
-                scores[o] += z
+                scores[o] += z + x * trusted[0] if trusted else z
         return scores, before
 
     def learn(
@@ -68,12 +66,12 @@ class Confusions(Struct, array_like=True):
         claim: Sequence[float],
     ) -> None:
         """One label, in place: the chance of each outcome, now that it is known, and before."""
-        ids, others, telling = ballot.ids, self._others(ballot), []
+        ids, others = ballot.ids, self._others(ballot)
         residuals = list(map(sub, truth, claim))
-        if max(residuals) > NEGLIGIBLE:
+        telling = max(residuals) > NEGLIGIBLE
+        if telling:
             step(self.bias, residuals[-1], _RATE)
             step(self.prior, sum(map(mul, residuals, before)), _RATE)
-            telling = [o for o, residual in enumerate(residuals) if residual > NEGLIGIBLE or residual < -NEGLIGIBLE]
         possible = [(ids[o], chance) for o, chance in enumerate(truth) if chance]
         for i, vote, bin_, x in ballot.votes:
             voter, label = voters[i], ids[vote]
@@ -81,14 +79,16 @@ class Confusions(Struct, array_like=True):
             if NONE not in row:
                 row[NONE] = _new(voter, False, others)
             if telling:
-                cells = [_cell(row, outcome, voter, label, others) for outcome in ids]
-                step(voter.confusion, sum([residuals[o] * cell[3] for o, cell in enumerate(cells)]), _RATE)
-                for o in telling:
-                    step(cells[o], residuals[o], _RATE)
-                if x:
-                    trust = _row(voter.trust, label)
-                    for o in telling:
-                        step(trust.get(ids[o]) or _weight(trust, ids[o]), residuals[o] * x / _REACH, _RATE)
+                gradient, trust, x = 0.0, _row(voter.trust, label), x / _REACH
+                for o, residual in enumerate(residuals):
+                    outcome = ids[o]
+                    cell = row.get(outcome) or _cell(row, outcome, voter, label, others)
+                    gradient += residual * cell[3]
+                    if residual > NEGLIGIBLE or residual < -NEGLIGIBLE:
+                        step(cell, residual, _RATE)
+                        if x:
+                            step(trust.get(outcome) or _weight(trust, outcome), residual * x, _RATE)
+                step(voter.confusion, gradient, _RATE)
             for outcome, chance in possible:
                 cell = row.get(outcome) or _cell(row, outcome, voter, label, others)
                 cell[2] += chance

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from selector.decisions import Label
+from selector.pool.ballot import Ballot
 from selector.pool.voter import Duel
 
 Contest = tuple[Duel, int, int, int]
@@ -35,22 +35,17 @@ class Opinions(Struct, frozen=True, gc=False):
     before: list[float]
 
 
-class Lesson(Struct, frozen=True):
-    """The chance of each outcome of one query (`labels`, and none of them): as it was thought, and as it is known."""
+class Lesson(Struct, frozen=True, gc=False):
+    """The chance of each outcome of one ballot: as it was thought, and as it is known."""
 
-    labels: Sequence[Label]
-    claimed: Sequence[float]
-    known: Sequence[float]
+    ballot: Ballot
+    claimed: list[float]
+    known: list[float]
 
-    @property
-    def answer(self) -> Label:
-        """The label that was thought most likely."""
-        return self.labels[best(self.claimed)]
-
-    def claim(self, label: Label) -> tuple[float, bool] | None:
-        """How likely a label was thought to be right, and whether it was, if that is known."""
-        i = self.labels.index(label)
-        return (self.claimed[i], self.known[i] == 1.0) if self.known[i] in (0.0, 1.0) else None
+    def claim(self, candidate: int) -> tuple[float, bool] | None:
+        """How likely a candidate was thought to be right, and whether it was, if that is known."""
+        known = self.known[candidate]
+        return (self.claimed[candidate], known == 1.0) if known in (0.0, 1.0) else None
 
 
 def best(opinion: Sequence[float]) -> int:

@@ -87,26 +87,37 @@ class Pool(Struct, array_like=True):
         first = softmax(scores)
         scores, before = self.confusions.scores(scores, ballot, self.voters)
         second = softmax(scores)
-        share = self.share
-        mixed = [share * first[o] + (1.0 - share) * q for o, q in enumerate(second)]
+        share, rest = self.share, 1.0 - self.share
+        mixed = []
+        for o, q in enumerate(second):
+            mixed.append(share * first[o] + rest * q)
         return Opinions(first, second, mixed, evidence, before)
 
-    def learn(self, predictions: Mapping[str, Prediction], right: Mapping[str, bool]) -> Lesson | None:
-        """Who was right, as far as known, in place; what there was to learn, if anything."""
+    def learn(
+        self, predictions: Mapping[str, Prediction], right: Mapping[str, bool]
+    ) -> tuple[Lesson | None, list[int]]:
+        """Who was right, as far as known, in place.
+
+        Returns what there was to learn, if anything, and the indices of the models whose accuracy turned out to have
+        changed.
+        """
         ballot = self.ballot(predictions)
         if 0 in ballot.ids and len(self.labels) < LABELS - 1:
             self._name(ballot.labels)
             ballot = self.ballot(predictions)
         lesson = self._learn_labels(ballot, right) if ballot.labels else None
+        voters = self.voters
         for i, score in ballot.scores:
-            self.voters[i].ranks.add(score)
+            voters[i].ranks.add(score)
+        changed = []
         for i, model in enumerate(self.models):
-            if model in right and self.voters[i].accuracy.add(right[model]):
+            if model in right and voters[i].accuracy.add(right[model]):
+                changed.append(i)
                 self._forget(i)
         self.seen += 1
         if len(self.models) > LEADERS and self.seen & (self.seen - 1) == 0:
             self._elect()
-        return lesson
+        return lesson, changed
 
     def _learn_labels(self, ballot: Ballot, right: Mapping[str, bool]) -> Lesson | None:
         opinions = self.opinions(ballot)
@@ -117,7 +128,7 @@ class Pool(Struct, array_like=True):
         self._rate(opinions, possible)
         self.strengths.learn(ballot, self.voters, opinions.evidence, truth, opinions.first)
         self.confusions.learn(ballot, self.voters, opinions.before, truth, opinions.second)
-        return Lesson(ballot.labels, opinions.mixed, truth)
+        return Lesson(ballot, opinions.mixed, truth)
 
     def _name(self, labels: Sequence[Label]) -> None:
         """Ids for labels that are new, as long as there are any."""

@@ -47,19 +47,21 @@ class Duel(Struct, array_like=True):
         whole, cell = self.whole, self.by_score.get(key)
         if cell is None:
             cell = self.by_score[key] = [0.0, 0.0, 0.0, 0.0, 0.0]
-        for counts in (whole, cell):
-            counts[0] += first
-            counts[1] += second
-            counts[2] += 1.0 - first - second
-        total = whole[0] + whole[1] + whole[2]
+        neither = 1.0 - first - second
+        a, b, c = whole[0] + first, whole[1] + second, whole[2] + neither
+        whole[0], whole[1], whole[2] = a, b, c
+        cell[0] += first
+        cell[1] += second
+        cell[2] += neither
+        total = a + b + c
         if total >= MEMORY:
             forget(whole)
             if sum(cell[:3]) >= MEMORY:
                 forget(cell)
         part = SHRINKAGE / (total + 3.0)
-        rest = log2(cell[2] + part * (whole[2] + 1.0))
-        cell[3] = LN2 * (log2(cell[0] + part * (whole[0] + 1.0)) - rest)
-        cell[4] = LN2 * (log2(cell[1] + part * (whole[1] + 1.0)) - rest)
+        rest = log2(cell[2] + part * (c + 1.0))
+        cell[3] = LN2 * (log2(cell[0] + part * (a + 1.0)) - rest)
+        cell[4] = LN2 * (log2(cell[1] + part * (b + 1.0)) - rest)
 
 
 class Voter(Struct, array_like=True):
@@ -82,14 +84,13 @@ class Voter(Struct, array_like=True):
 
     def add(self, bin_: int, right: float) -> None:
         """Count one label, in place: the chance that this model was right."""
-        cell = self.cells[bin_]
+        cell, accuracy = self.cells[bin_], self.accuracy
         if cell[1] >= MEMORY:
             forget(cell)
-        cell[0] += right
-        cell[1] += 1.0
-        accuracy = self.accuracy
-        right = cell[0] + SHRINKAGE * accuracy.right / accuracy.seen
-        cell[2] = LN2 * log2(right / (cell[1] + SHRINKAGE - right))
+        cell[0] = hits = cell[0] + right
+        cell[1] = seen = cell[1] + 1.0
+        hits += SHRINKAGE * accuracy.right / accuracy.seen
+        cell[2] = LN2 * log2(hits / (seen + SHRINKAGE - hits))
 
 
 def forget(counts: Cell) -> None:

@@ -61,7 +61,7 @@ def test_no_loss_takes_what_is_not_finite(loss: Loss, label: float) -> None:
 
 
 @pytest.mark.parametrize("loss", [Absolute(), Squared()])
-@pytest.mark.parametrize("label", ["three", True])
+@pytest.mark.parametrize("label", ["three", True, 10**400])
 def test_a_distance_takes_numbers_only(loss: Loss, label: Label) -> None:
     with pytest.raises(InvalidLabel):
         loss.check(label)

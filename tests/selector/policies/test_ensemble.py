@@ -190,12 +190,13 @@ def strange(rng: Random) -> tuple[str | int | float | bool, dict[str, Prediction
     return label, said
 
 
-def test_the_weighted_vote_answers_once_it_was_right_where_the_pool_was_wrong() -> None:
+def test_the_weighted_vote_answers_once_it_was_right_more_often_where_the_pool_was_wrong() -> None:
     state = POLICY.initial_state(MODELS)
     said = {"cnn:1": Prediction("cat"), "forest:1": Prediction("dog"), "svm:1": Prediction("dog")}
     for _ in range(10):
         state = learn(state, said, {"cnn:1": 1.0, "forest:1": 0.0, "svm:1": 0.0})
     state.weights.logs = [0.0, -5.0, -5.0]
+    state.precedence.lead = 0.1
     assert POLICY.combine(state, Query(1, MODELS), ASKED, said).output == "dog"
     state = learn(state, said, {"cnn:1": 0.0, "forest:1": 1.0, "svm:1": 1.0})
     assert POLICY.combine(state, Query(1, MODELS), ASKED, said).output == "cat"
