@@ -206,7 +206,8 @@ def test_the_end_of_a_long_run_is_as_short_as_any() -> None:
     run.add(["yes", "no"])
     run.length = 10**12
     run.add(["no", "yes"])
-    assert (run.output, run.length, run.repeats) == ("yes", 1, pytest.approx(1.0))
+    assert (run.output, run.length) == ("yes", 1)
+    assert run.repeats == pytest.approx(1.0)
     assert list(run.lately) == ["no"] * 128
 
 
