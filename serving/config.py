@@ -88,7 +88,7 @@ class ApplicationConfig(Struct, frozen=True, kw_only=True):
     user: Function | None = None
     features: Function | None = None
     blend: Function | None = None
-    user_influence: PositiveShare = 1.0
+    user_influence: Annotated[float, Meta(ge=0.001, le=1)] = 1.0
     log_inputs: bool = False
     cache_bytes: Size = 64 * 2**20
     cache_ttl: Duration = 600.0

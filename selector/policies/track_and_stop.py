@@ -102,7 +102,9 @@ class TrackAndStop(Remembering[Race], frozen=True, kw_only=True, tag="track_and_
 
     def _winner(self, models: Sequence[str], counts: Sequence[float], losses: Sequence[float]) -> str | None:
         k, n = len(models), sum(counts)
-        if k < 2 or min(counts) < 1.0:
+        if k == 1:
+            return models[0]
+        if min(counts, default=0.0) < 1.0:
             return None
         means = [1.0 - loss / count for count, loss in zip(counts, losses, strict=True)]
         best = max(range(k), key=means.__getitem__)

@@ -30,6 +30,13 @@ def test_the_shares_are_those_of_the_paper(means: tuple[float, ...], published: 
     assert proportions(means, 0.0) == pytest.approx(published, abs=6e-4)
 
 
+def test_one_model_is_the_best_of_one_until_another_joins() -> None:
+    policy = TrackAndStop()
+    alone = policy.initial_state(MODELS[:1])
+    assert policy.describe(alone)[MODELS[0]]["chosen"] == 1.0
+    assert all("chosen" not in known for known in policy.describe(policy.with_models(alone, MODELS)).values())
+
+
 @given(st.lists(rates, max_size=6), st.sampled_from([0.0, 0.01, 0.2]))
 def test_the_shares_are_a_distribution(means: list[float], epsilon: float) -> None:
     shares = proportions(means, epsilon)
