@@ -193,18 +193,21 @@ def warm_up(
     config: Annotated[Path, typer.Option(help="The configuration, a TOML file.")] = DEFAULT_FILE,
     columns: Annotated[str | None, typer.Option("--map", metavar="ROLE=COLUMN,...", help=OUTPUTS)] = None,
 ) -> None:
-    """Have APP learn from what its models once said, so that it need not begin on live traffic.
+    """Have APP learn from recorded outputs of its models before it meets live traffic.
 
-    FILE has a row for each input, and in columns named like the models what they said, an empty cell
-    where one said nothing; in MODEL.score, where there is one, how sure it was (0 to 1), in MODEL.cost
-    what that took; in label what was right; in user who asked.
+    FILE has a row for each input. In columns named like the models stands
+    what they said, an empty cell for one that said nothing; in label, what
+    was right. Where there are such columns: in MODEL.score how sure it was
+    (0 to 1), in MODEL.cost what that took, in user who asked. Say:
 
-    label,svm,svm.score,cnn\n
-    7,7,0.93,7\n
+    label,svm,svm.score,cnn
+    7,7,0.93,7
     2,3,0.41,2
 
-    Each row is appended to the log as an example, and whatever the policy is, it has learned from it at the
-    next start. A row that the log knows already is not appended again. No server may be running.
+    Other names are given by --map. Each row becomes an example in APP's log,
+    from which any policy has learned at the next start; a row that the log
+    has already is not appended again. With a mistake in FILE nothing is.
+    No server may be running on the log.
     """
     from serving.warming.command import run
 

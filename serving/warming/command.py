@@ -47,7 +47,7 @@ def _run(application: str, path: Path, config: Config, mapping: str | None) -> N
     names = columns_of(path)
     columns = find(mapping, names, {config.models[key].name: key for key in configured.models})
     examples = Examples(path, columns, vocabulary_of(configured.task, configured.classes), configured.loss)
-    with progress("checking", "appending") as (checking, appending):
+    with held_alone(spool_folder(config)), progress("checking", "appending") as (checking, appending):
         for _ in examples.read(checking):
             pass
         lesson = _teach(config, configured, examples, appending)
@@ -55,9 +55,8 @@ def _run(application: str, path: Path, config: Config, mapping: str | None) -> N
 
 
 def _teach(config: Config, configured: ApplicationConfig, examples: Examples, advance: Advance) -> Lesson:
-    folder = spool_folder(config)
-    with held_alone(folder), closing(open_log(config.store.url)) as log:
-        recover(log, folder)
+    with closing(open_log(config.store.url)) as log:
+        recover(log, spool_folder(config))
         models = [config.models[key] for key in configured.models]
         ids = QueryIds(time.time, last=log.last_query())
         return Teacher(in_force(configured, log), models, log, ids, time.time).teach(examples.read(advance))
@@ -65,7 +64,8 @@ def _teach(config: Config, configured: ApplicationConfig, examples: Examples, ad
 
 def _tell(configured: ApplicationConfig, examples: Examples, names: Sequence[str], lesson: Lesson) -> None:
     console = Console(highlight=False, soft_wrap=True)
-    console.print(f"[bold]{lesson.appended:,} examples appended, {lesson.known:,} known already[/bold]")
+    what = "example" if lesson.appended == 1 else "examples"
+    console.print(f"[bold]{lesson.appended:,} {what} appended, {lesson.known:,} known already[/bold]")
     columns = examples.columns
     missing = [key for key in configured.models if key not in columns.outputs]
     unread = [name for name in names if name not in columns.all]
