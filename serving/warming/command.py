@@ -75,6 +75,6 @@ def _tell(configured: ApplicationConfig, examples: Examples, names: Sequence[str
         console.print(f"[yellow]![/yellow] not read: {escape(', '.join(unread))}")
     if examples.vocabulary is None:
         console.print(
-            f"[yellow]![/yellow] [applications.{configured.name}] lists no classes, by which labels could be checked: "
-            "what is written like a number was taken for one"
+            f"[yellow]![/yellow] the configuration lists no classes of {configured.name}, by which labels could be "
+            "checked: what is written like a number was taken for one"
         )

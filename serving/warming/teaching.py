@@ -22,11 +22,10 @@ GROUP = 64
 
 
 class Lesson(Struct, frozen=True):
-    """What came of it: how many examples were `appended`, how many the log had already, and what is known now."""
+    """What came of it: how many examples were `appended`, and how many the log had already."""
 
     appended: int
     known: int
-    population: Population
 
 
 class Teacher:
@@ -67,7 +66,7 @@ class Teacher:
             appended += len(new)
             known += len(group) - len(new)
         log.save([Snapshot(config.name, None, key, population.position, population.encode())])
-        return Lesson(appended, known, population)
+        return Lesson(appended, known)
 
     def _append(self, examples: Sequence[Example], population: Population) -> None:
         rows, events = [], []

@@ -7,8 +7,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from feedback_store.opening import open_log
 from feedback_store.ownership import held_alone
@@ -123,6 +122,12 @@ def test_what_was_not_read_is_told(folder: Path) -> None:
     told = warm_up(folder, "--map", "label=truth").stdout
     assert "no column has outputs of bad:1" in told
     assert "not read: bda" in told
+    assert "lists no classes" not in told
+
+
+def test_without_classes_it_is_told_what_labels_were_taken_for(folder: Path) -> None:
+    (folder / "windjammer.toml").write_text(CONFIG.format(policy="exp4").replace("classes", "# classes"))
+    assert "what is written like a number was taken for one" in warm_up(folder).stdout
 
 
 @pytest.mark.parametrize(
