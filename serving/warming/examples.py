@@ -20,6 +20,9 @@ from serving.warming.columns import Columns
 
 T = TypeVar("T")
 
+ROWS = 500
+"""Rows between two reports of progress: about a second of learning, where the policy is slow."""
+
 
 class Example(Struct, frozen=True, array_like=True):
     """One row of a file, counted from 1 below the names. `predictions` are those that it has, by the model's key."""
@@ -49,7 +52,7 @@ class Examples(Struct, frozen=True):
 
         Raises InvalidLog, naming the row and the column of what is not what it should be.
         """
-        for chunk in chunks(self.path, advance=advance):
+        for chunk in chunks(self.path, ROWS, advance):
             for place in range(len(chunk)):
                 yield self._example(
                     _Row(self.path, chunk.first + place, {n: c[place] for n, c in chunk.columns.items()})

@@ -73,6 +73,17 @@ def test_files_may_be_compressed(tmp_path: Path) -> None:
     assert [example.label for example in read(path)] == [7]
 
 
+def test_progress_is_told_all_along_a_long_file(tmp_path: Path) -> None:
+    path = tmp_path / "outputs.csv"
+    path.write_text("svm,label\n" + "3,7\n" * 20_000)
+    shares: list[float] = []
+    examples = Examples(path, find(None, ["svm", "label"], MODELS), vocabulary_of("classification", DIGITS), ZeroOne())
+    assert [example.row for example in examples.read(shares.append)] == list(range(1, 20_001))
+    assert shares == sorted(shares)
+    assert any(0.4 < share < 0.6 for share in shares)
+    assert shares[-1] == 1.0
+
+
 def test_parquet_has_types(tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet
