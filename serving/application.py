@@ -31,7 +31,7 @@ from serving.spending import Spending
 from serving.surroundings import Surroundings
 from serving.updates import update
 from serving.values import Input, ObserveRequest, PredictReply, PredictRequest, Reply, UpdateRequest
-from serving.vocabulary import ClassNames, Numbers, Vocabulary
+from serving.vocabulary import vocabulary_of
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class Application:
         self.around = around
         self.clock = around.steady
         self.policy: Policy[Any] = config.policy
-        self.vocabulary = _vocabulary(config)
+        self.vocabulary = vocabulary_of(config.task, config.classes)
         self.cache = Cache(config.cache_bytes, config.cache_ttl, around.steady)
         for model in models.values():
             model.watch(self.cache.forget)
@@ -305,9 +305,3 @@ class Application:
             UNSET if answer.interval is None else answer.interval,
             {model: p.cost for model, p in decision.predictions.items() if p.cost is not None} or UNSET,
         )
-
-
-def _vocabulary(config: ApplicationConfig) -> Vocabulary | None:
-    if config.task == "regression":
-        return Numbers()
-    return None if config.classes is None else ClassNames(config.classes)

@@ -57,6 +57,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a ta
 
 ROLES = "Which column is what: action, reward, probability; also user, time, and context, several times."
 GRID = "Settings of the policy to be tried, each with each of other grids."
+OUTPUTS = "Which column is what: label, user, context (several times), MODEL, MODEL.score, MODEL.cost."
 CANDIDATES = "Its probabilities: in a column prob, or in one an action; all other columns are joined to the log's."
 
 DEFAULT_FILE = Path("windjammer.toml")
@@ -181,6 +182,36 @@ def replay(
         yes=yes,
     )
     run(request)
+
+
+@app.command(
+    "warm-up", epilog="Example: [bold]windjammer warm-up digits outputs.csv --map label=truth,svm=svm_said[/bold]"
+)
+def warm_up(
+    application: Annotated[str, typer.Argument(metavar="APP", help="The application that is to learn.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Labelled outputs: .csv, .csv.gz, .parquet.")],
+    config: Annotated[Path, typer.Option(help="The configuration, a TOML file.")] = DEFAULT_FILE,
+    columns: Annotated[str | None, typer.Option("--map", metavar="ROLE=COLUMN,...", help=OUTPUTS)] = None,
+) -> None:
+    """Have APP learn from recorded outputs of its models before it meets live traffic.
+
+    FILE has a row for each input. In columns named like the models stands
+    what they said, an empty cell for one that said nothing; in label, what
+    was right. Where there are such columns: in MODEL.score how sure it was
+    (0 to 1), in MODEL.cost what that took, in user who asked. Say:
+
+    label,svm,svm.score,cnn
+    7,7,0.93,7
+    2,3,0.41,2
+
+    Other names are given by --map. Each row becomes an example in APP's log,
+    from which any policy has learned at the next start; a row that the log
+    has already is not appended again. With a mistake in FILE nothing is.
+    No server may be running on the log.
+    """
+    from serving.warming.command import run
+
+    run(application, file, config, columns)
 
 
 @app.command(epilog="Example: [bold]windjammer models --url http://127.0.0.1:8000[/bold]")

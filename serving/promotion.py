@@ -9,10 +9,11 @@ from typing import Any
 from msgspec import ValidationError, json
 from msgspec.structs import replace
 
-from feedback_store.contract import Log
-from selector.decisions import PolicyChanged
+from feedback_store.contract import Applied, Log, Pending
+from selector.decisions import Event, ModelsChanged, PolicyChanged
 from selector.policies import AnyPolicy
 from selector.policy import Policy
+from selector.population import Population
 from serving.config import ApplicationConfig
 from serving.errors import CannotAdopt
 
@@ -37,6 +38,18 @@ def in_force(configured: ApplicationConfig, log: Log) -> ApplicationConfig:
         logger.warning("application %s: the adopted policy is unknown here, %s", configured.name, error)
         return configured
     return replace(configured, policy=adopted)
+
+
+def announce(log: Log, config: ApplicationConfig, population: Population, at: float) -> None:
+    """Have the log say which policy and which models are in force, where it does not yet; `population` is its fold."""
+    events: list[Event] = []
+    if population.announced != config.policy.settings:
+        events.append(PolicyChanged(config.policy.settings))
+    if population.models != config.models:
+        events.append(ModelsChanged(config.models))
+    for outcome in log.commit([], [Pending(config.name, None, at, event) for event in events]) if events else ():
+        assert isinstance(outcome, Applied)
+        population.fold(outcome.entry)
 
 
 def adoption(configured: ApplicationConfig, policy: Policy[Any], evidence: str) -> PolicyChanged:

@@ -14,13 +14,12 @@ from typing import TypeVar
 
 from prometheus_client import CollectorRegistry
 
-from feedback_store.contract import Applied, Log, Pending
+from feedback_store.contract import Log
 from feedback_store.opening import open_log
 from feedback_store.ownership import held_alone
 from feedback_store.recovery import recover
 from feedback_store.spool import Spool
 from feedback_store.writer import Writer
-from selector.decisions import Event, ModelsChanged, PolicyChanged
 from selector.errors import InvalidSetting, WindjammerError
 from selector.fold import Fold
 from serving.application import Application
@@ -30,7 +29,7 @@ from serving.hooks import Hooks
 from serving.knowledge import Knowledge
 from serving.metrics import ServiceCollector
 from serving.models import Model
-from serving.promotion import in_force
+from serving.promotion import announce, in_force
 from serving.query_ids import QueryIds
 from serving.surroundings import Surroundings
 from serving.workers.fleet import Fleet
@@ -143,10 +142,7 @@ class Service:
         for application in self.applications.values():
             knowledge, config = application.knowledge, application.config
             folded = knowledge.recover(log)
-            if knowledge.population.announced != config.policy.settings:
-                _announce(log, knowledge, PolicyChanged(config.policy.settings))
-            if knowledge.population.models != config.models:
-                _announce(log, knowledge, ModelsChanged(config.models))
+            announce(log, config, knowledge.population, time.time())
             knowledge.save()
             logger.info("application %s: policy %s, folded %d events", config.name, config.policy.name, folded)
 
@@ -178,9 +174,3 @@ def spool_folder(config: Config) -> Path:
     """Beside an SQLite file, else beside the configuration."""
     sqlite, _, path = config.store.url.partition(":///")
     return Path(f"{path}-spool") if sqlite == "sqlite" else config.folder / "windjammer-spool"
-
-
-def _announce(log: Log, knowledge: Knowledge, event: Event) -> None:
-    outcome = log.commit([], [Pending(knowledge.application, None, time.time(), event)])[0]
-    assert isinstance(outcome, Applied)
-    knowledge.fold(outcome.entry)

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from selector.decisions import Label, Prediction
 from selector.errors import InvalidLabel
 from selector.losses import number
+from selector.policy import Task
 
 
 class Vocabulary(Protocol):
@@ -67,3 +68,10 @@ class ClassNames:
             return prediction if output is prediction.output else replace(prediction, output=output)
         probabilities = tuple([(self.of(name), p) for name, p in prediction.probabilities])
         return replace(prediction, output=output, probabilities=probabilities)
+
+
+def vocabulary_of(task: Task, classes: Sequence[Label] | None) -> Vocabulary | None:
+    """What may be said for this task; None where any class will do."""
+    if task == "regression":
+        return Numbers()
+    return None if classes is None else ClassNames(classes)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
-from typing import NoReturn
 
 import numpy as np
-import typer
 from msgspec import to_builtins
 from numpy.typing import NDArray
 from rich.console import Console
@@ -18,6 +16,7 @@ from selector.replay.evaluator import evaluate_source
 from selector.replay.learning import constant
 from selector.replay.source import Lookup, Matrix, Memory, Part, Source
 from serving.errors import CannotAdopt
+from serving.refusal import refuse
 from serving.replaying import candidates as candidate_files
 from serving.replaying import mapping
 from serving.replaying.console import progress, show
@@ -37,15 +36,9 @@ def run(request: Request) -> None:
     try:
         _replay(request)
     except StoreInUse:
-        _refuse("a server runs on this log: POST /admin/applications/{app}/evaluate has it adopt a policy itself")
+        refuse("a server runs on this log: POST /admin/applications/{app}/evaluate has it adopt a policy itself")
     except (InvalidLog, InvalidCandidate, ConfigError, CannotAdopt) as error:
-        _refuse(str(error))
-
-
-def _refuse(reason: str) -> NoReturn:
-    typer.secho("error: ", fg="red", bold=True, nl=False, err=True)
-    typer.echo(reason, err=True)
-    raise typer.Exit(2) from None
+        refuse(str(error))
 
 
 def _replay(request: Request) -> None:
@@ -70,7 +63,7 @@ def _of_application(request: Request) -> Results:
     from serving.config import load
     from serving.replaying.store import results
 
-    with progress(shown=not request.as_json) as (_, evaluating):
+    with progress("evaluating", shown=not request.as_json) as (evaluating,):
         return results(request, load(request.config), evaluating)
 
 
@@ -82,7 +75,7 @@ def _of_file(request: Request) -> Results:
         raise InvalidCandidate("expected at least one --candidate NAME=FILE, or --policy NAME")
     estimators = tuple(request.estimators) or tuple(ESTIMATORS)
     with (
-        progress(shown=not request.as_json) as (reading, evaluating),
+        progress("reading the log", "evaluating", shown=not request.as_json) as (reading, evaluating),
         parsed(request.log, columns, files, request.by, reading) as found,
     ):
         whole = _evaluate(request, found, estimators, evaluating)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import PurePath
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from selector.replay import Difference, Estimate, Evaluation
@@ -20,17 +21,16 @@ _MANY = 4  # candidates from which only the default estimator of each is shown, 
 
 
 @contextmanager
-def progress(*, shown: bool) -> Iterator[tuple[Advance, Advance]]:
-    """A bar on stderr for reading and one for evaluating; both hear shares from 0 to 1."""
+def progress(*steps: str, shown: bool = True) -> Iterator[Sequence[Advance]]:
+    """A bar on stderr for each step, with the time that is left; each hears shares from 0 to 1."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not (shown and console.is_terminal)) as bars:
-        reading = bars.add_task("reading the log", total=1.0)
-        evaluating = bars.add_task("evaluating", total=1.0)
-        yield (
-            lambda share: bars.update(reading, completed=share),
-            lambda share: bars.update(evaluating, completed=share),
-        )
+        yield [partial(_advance, bars, bars.add_task(step, total=1.0)) for step in steps]
+
+
+def _advance(bars: Progress, task: TaskID, share: float) -> None:
+    bars.update(task, completed=share)
 
 
 def show(results: Results) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -38,10 +38,7 @@ def parse(text: str | None) -> Mapping:
     """
     given: dict[str, str] = {}
     contexts: list[str] = []
-    for pair in text.split(",") if text else []:
-        role, equals, column = (part.strip() for part in pair.partition("="))
-        if not equals or not column:
-            raise InvalidLog(f"--map: expected ROLE=COLUMN, found {pair!r}")
+    for role, column in pairs(text):
         if role == "context":
             contexts.append(column)
         elif role in _ONE:
@@ -49,3 +46,12 @@ def parse(text: str | None) -> Mapping:
         else:
             raise InvalidLog(f"--map: {unknown('role', role, [*_ONE, 'context'])}")
     return Mapping(**given, contexts=tuple(contexts))
+
+
+def pairs(text: str | None) -> Iterator[tuple[str, str]]:
+    """The roles with their columns, as they stand in `text`. Raises InvalidLog."""
+    for pair in text.split(",") if text else []:
+        role, equals, column = (part.strip() for part in pair.partition("="))
+        if not equals or not column:
+            raise InvalidLog(f"--map: expected ROLE=COLUMN, found {pair!r}")
+        yield role, column

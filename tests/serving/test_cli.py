@@ -56,7 +56,9 @@ def test_the_version_is_that_of_the_distribution() -> None:
     assert result.output == f"windjammer {version('windjammer')}\n"
 
 
-@pytest.mark.parametrize("command", [["serve"], ["demo"], ["replay"], ["models"], ["applications"], ["db", "upgrade"]])
+@pytest.mark.parametrize(
+    "command", [["serve"], ["demo"], ["replay"], ["warm-up"], ["models"], ["applications"], ["db", "upgrade"]]
+)
 def test_every_command_teaches_by_an_example(command: list[str]) -> None:
     result = CliRunner().invoke(app, [*command, "--help"])
     assert result.exit_code == 0
