@@ -134,7 +134,7 @@ def demo(
     raise typer.Exit(run(queries=queries, seed=seed, port=port, folder=folder, serve=serve))
 
 
-@app.command(epilog="Example: [bold]windjammer replay --app digits --policy exp4 --compare thompson[/bold]")
+@app.command(epilog="Example: [bold]windjammer replay --app spam --policy ensemble --compare thompson[/bold]")
 def replay(
     config: ConfigFile = DEFAULT_FILE,
     application: Annotated[str | None, typer.Option("--app", help="Replay the log of this application.")] = None,

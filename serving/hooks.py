@@ -66,7 +66,10 @@ class Hooks:
         if self.blend is None:
             return usual()
         try:
-            return self.blend(population, own)
+            met = self.blend(population, own)
+            if not isinstance(met, type(population)):
+                raise TypeError(f"expected a {type(population).__name__}, not {type(met).__name__}")
+            return met
         except Exception as error:
             self._fail("blend", error)
             return usual()

@@ -85,7 +85,8 @@ def replay(
             for player in players.values():
                 player.fold(event)
     if board.decisions == 0:
-        raise InvalidLog("the log has no decision with feedback: there is nothing to learn from")
+        when = "" if since == -inf else " since the policy in force decides"
+        raise InvalidLog(f"the log has no decision with feedback{when}: there is nothing to compare with yet")
     return board.result(confidence, seed)
 
 

@@ -1,11 +1,15 @@
 """`windjammer demo`: the whole loop on handwritten digits, end to end, and what is claimed of it checked.
 
-Imported by the workers too, which load three of its models: so it imports nothing by itself.
+Imported by the workers too, which load three of its models: so it imports next to nothing by itself.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+
+from selector.errors import InvalidSetting
+
+INSTALL = "pip install '.[demo]'"
 
 
 def run(
@@ -17,6 +21,9 @@ def run(
     None, a temporary one, removed at the end unless `serve`. With `serve` the server stays up until interrupted.
     Raises WindjammerError when the demonstration cannot go on.
     """
-    from serving.demo.demonstration import Settings, demonstrate
+    try:
+        from serving.demo.demonstration import Settings, demonstrate
+    except ModuleNotFoundError as error:
+        raise InvalidSetting(f"the demo needs more than is installed ({error.name}): {INSTALL}") from None
 
     return demonstrate(Settings(queries, seed, port, folder, serve))

@@ -145,8 +145,12 @@ def _folder(settings: Settings) -> Iterator[Path]:
 @contextmanager
 def _terminable() -> Iterator[None]:
     """SIGTERM and a closed terminal end the demonstration as Ctrl-C does: the server is stopped first."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt  # not SIGINT, which a process in the background of a script may ignore
+
     signals = (signal.SIGTERM, signal.SIGHUP)
-    previous = [signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT)) for number in signals]
+    previous = [signal.signal(number, interrupt) for number in signals]
     try:
         yield
     finally:

@@ -18,7 +18,7 @@ from feedback_store.opening import open_log
 from feedback_store.ownership import held_alone
 from selector.decisions import Decision
 from selector.policy import Policy
-from selector.replay import InvalidCandidate, InvalidLog
+from selector.replay import ESTIMATORS, InvalidCandidate, InvalidLog
 from selector.replay.exact import Course
 from selector.replay.judgement import LOGGED
 from serving.config import ApplicationConfig, Config
@@ -40,6 +40,8 @@ def results(request: Request, config: Config, advance: Advance) -> Results:
     """
     assert request.app is not None
     check_choice("application", request.app, config.applications, "--app")
+    for name in request.estimators:
+        check_choice("estimator", name, ESTIMATORS, "--estimator")
     configured = config.applications[request.app]
     candidates = _candidates(request, config, configured)
     if config.store.url == "memory://":

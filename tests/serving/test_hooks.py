@@ -50,6 +50,10 @@ def fails(*_: Any) -> Any:
     raise ZeroDivisionError("no luck")
 
 
+def forgets(*_: Any) -> None:
+    """It is no state."""
+
+
 def stubborn(_: Any, own: Any) -> Any:
     return own
 
@@ -120,7 +124,7 @@ def test_a_policy_that_cannot_meet_a_user_leaves_no_call_behind(
     end.close()
 
 
-@pytest.mark.parametrize(("blend", "expected"), [(hook("stubborn"), 3), (hook("fails"), 7)])
+@pytest.mark.parametrize(("blend", "expected"), [(hook("stubborn"), 3), (hook("fails"), 7), (hook("forgets"), 7)])
 def test_a_hook_decides_how_a_user_meets_everyone(tmp_path: Path, blend: str, expected: int) -> None:
     end = FrontEnd(tmp_path, {"a:1": 7, "b:1": 3}, Exp4(learning_rate=1.0), blend=blend)
     for i in range(40):
