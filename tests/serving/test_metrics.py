@@ -63,7 +63,7 @@ def test_applications_tell_what_their_models_took(tmp_path: Path, model: Model) 
     end.answer()
     end.close()
     registry = registry_of(end, model)
-    for key, cost in (("gated:1", 5.0), ("plain:1", 2.0)):
+    for key, cost in (("gated:1", 5.0), ("plain:1", 1.0)):
         labels = {"application": "app", "model": key}
         assert registry.get_sample_value("windjammer_predictions_total", labels) == 1
         assert registry.get_sample_value("windjammer_cost_total", labels) == cost
