@@ -87,13 +87,15 @@ class Policy(
     its settings. It declares what it `learns_from`: nothing, the loss of models that it asked (`reward`), or that of
     every model that is known (`labels`). `per_user` tells the application whether to keep a state for
     each user; without, the population's is the only one. `contextual` tells whether it reads a query's features
-    or user, `reads_about` whether it reads what a query tells about the models.
+    or user, `reads_about` whether it reads what a query tells about the models, `asks_on` whether it may ask again
+    after its first round.
     """
 
     learns_from: ClassVar[LearnsFrom]
     per_user: ClassVar[bool] = True
     contextual: ClassVar[bool] = False
     reads_about: ClassVar[bool] = False
+    asks_on: ClassVar[bool] = False
 
     task: Task = "classification"
 

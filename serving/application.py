@@ -182,7 +182,8 @@ class Application:
     def choose(self, gathering: Gathering) -> Selection | None:
         """The policy's next round; after the first, of models that can still answer before the deadline."""
         query = gathering.query
-        available = self._in_time(gathering) if gathering.selections else query.available
+        later = gathering.policy.asks_on and gathering.selections
+        available = self._in_time(gathering) if later else query.available
         whole = len(available) == len(query.available)
         selection = gathering.policy.select(
             gathering.state,

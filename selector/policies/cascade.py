@@ -75,6 +75,7 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
     state_type: ClassVar[type] = CascadeState
     learns_from: ClassVar[LearnsFrom] = "labels"
     per_user: ClassVar[bool] = False
+    asks_on: ClassVar[bool] = True
 
     costs: Mapping[str, Cost] = {}
     epsilon: Annotated[float, Meta(ge=0, lt=1)] = 0.005

@@ -70,6 +70,12 @@ def test_a_state_survives_its_encoding(policy: Policy[Any]) -> None:
 
 
 @every_policy
+def test_who_asks_on_after_the_first_round_says_so(policy: Policy[Any]) -> None:
+    _, log = play(policy, policy.initial_state(MODELS), 250, seed=3)
+    assert any(len(step.decision.selections) > 1 for step in log) == policy.asks_on
+
+
+@every_policy
 def test_models_that_join_a_void_make_the_initial_state(policy: Policy[Any]) -> None:
     joined, initial = policy.with_models(policy.initial_state(()), MODELS), policy.initial_state(MODELS)
     assert joined == initial

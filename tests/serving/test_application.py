@@ -39,6 +39,8 @@ SLO = 0.02
 class InTurn(MajorityVote, frozen=True, kw_only=True, tag="in_turn"):
     """Asks one model after the other, as they are named."""
 
+    asks_on = True
+
     def select(
         self, state: Any, query: Query, selections: Selections, predictions: Predictions, rng: Random
     ) -> Selection | None:
