@@ -45,7 +45,7 @@ def in_force_since(log: Log, application: str) -> float:
 
 
 def find(trial: Trial, followed: Followed, margin: float, log: Log) -> Finding:
-    """Rule on an followed of decisions that the policy in force has made."""
+    """Rule on the replay of decisions that the policy in force has made."""
     evaluation, course = followed.evaluation, followed.course
     ruling = rule(evaluation, margin)
     position, state = (0, b"") if ruling.adopt is None else _folded(trial, trial.candidates[ruling.adopt], log)
