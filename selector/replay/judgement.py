@@ -118,7 +118,7 @@ def _estimate(
         effective_sample_size=effective,
         warnings=_warnings(candidate, name, survey, uncovered, needed[1], trusted=trusted),
         interval="bootstrap" if trusted else "anytime",
-        standard_error=known.error,
+        standard_error=counterpart.error,
         bootstrap_low=usual[0],
         bootstrap_high=usual[1],
         anytime_low=always[0],

@@ -25,7 +25,7 @@ from rich.table import Table
 
 from selector import EpsilonGreedy, Exp3
 from selector.replay import DEFAULT, ESTIMATORS, LoggedDecisions, evaluate, simulate
-from selector.replay.anytime import paths
+from selector.replay.anytime import held
 
 Floats = NDArray[np.float64]
 APIS = ("google", "facepp", "microsoft", "cnn")
@@ -158,16 +158,18 @@ class Coverage(NamedTuple):
 
 
 def covered_by_one(kind: str, n: int, seed: int) -> list[Coverage]:
-    """Three candidates on one log of n decisions whose rewards are known in expectation."""
+    """Four candidates on one log of n decisions whose rewards are known in expectation."""
     rng = np.random.default_rng([seed, n])
     x, segment = rng.random(n), rng.integers(3, size=n)
     means = _means(x, segment, drifting=kind == "drifting")
     rewards = (rng.random((n, 4)) < means).astype(float)
     policies: dict[str, Any] = {
+        "stationary": logging(x),
+        "drifting": _turning(logging(x)),
         "adaptive": EpsilonGreedy(epsilon=0.2),
         "adversarial": Exp3(learning_rate=0.02, share=0.02),
     }
-    log = simulate(rewards, policies.get(kind, logging(x)), seed, {"x": x, "segment": segment})
+    log = simulate(rewards, policies[kind], seed, {"x": x, "segment": segment})
     candidates = {name: np.broadcast_to(p, (n, 4)) for name, p in targets(x).items() if name != "uniform"}
     return [_coverage(log, candidates[e.candidate], means, e) for e in evaluate(log, candidates, [DEFAULT], seed=seed)]
 
@@ -183,21 +185,26 @@ def _means(x: Floats, segment: NDArray[Any], *, drifting: bool) -> Floats:
     return clipped
 
 
+def _turning(chances: Floats) -> Floats:
+    """From one logging policy to its mirror image, little by little."""
+    turned = np.linspace(0.0, 1.0, len(chances))[:, None]
+    mixed: Floats = (1.0 - turned) * chances + turned * chances[:, ::-1]
+    return mixed
+
+
 def _coverage(log: LoggedDecisions, chances: Floats, means: Floats, row: Any) -> Coverage:
     n = len(log)
     values = (chances * means).sum(axis=1)
     truth = float(values.mean())
     weights = chances[np.arange(n), log.actions] / log.probabilities
-    at = np.unique(np.geomspace(10, n, 30).astype(int))
-    lows, highs = paths(weights, log.rewards, 0.95, at)
-    so_far = np.cumsum(values)[at - 1] / at
+    so_far = np.cumsum(values) / np.arange(1, n + 1)
     return Coverage(
         row.low <= truth <= row.high,
         row.bootstrap_low <= truth <= row.bootstrap_high,
-        bool(((lows <= so_far) & (so_far <= highs)).all()),
+        bool(held(weights, log.rewards, so_far, 0.95).all()),
         row.high - row.low,
         row.bootstrap_high - row.bootstrap_low,
-        float(highs[-1] - lows[-1]),
+        row.anytime_high - row.anytime_low,
     )
 
 

@@ -10,7 +10,7 @@ from scipy.stats import binom, norm
 
 from selector import EpsilonGreedy
 from selector.replay import LoggedDecisions, evaluate, simulate
-from selector.replay.anytime import Capital, ConfidenceSequence, bets, of_rewards, paths
+from selector.replay.anytime import Capital, ConfidenceSequence, bets, held, of_rewards
 from selector.replay.bootstrap import Resamples, distribution
 from tests.selector.replay.samples import a_log, a_world, logging, switching, value
 
@@ -39,18 +39,32 @@ def test_they_hold_where_the_logging_policy_learns() -> None:
 
 
 def test_those_for_any_time_hold_at_every_prefix_while_the_world_drifts() -> None:
-    n, held = 400, 0
-    at = np.arange(10, n + 1, 30)
+    n, always = 400, 0
     for seed in range(LOGS):
         world = a_world(n, seed)
         means = np.clip(world.means + 0.3 * np.sin(np.arange(n) / 60)[:, None], 0, 1)
         rewards = (np.random.default_rng(seed).random((n, 3)) < means).astype(float)
         log = simulate(rewards, logging(world.x), seed)
         chances = switching(world.x)
-        lows, highs = paths(chances[np.arange(n), log.actions] / log.probabilities, log.rewards, 0.95, at)
-        so_far = np.cumsum((chances * means).sum(axis=1))[at - 1] / at
-        held += bool(((lows <= so_far) & (so_far <= highs)).all())
-    assert held >= FEWEST
+        so_far = np.cumsum((chances * means).sum(axis=1)) / np.arange(1, n + 1)
+        weights = chances[np.arange(n), log.actions] / log.probabilities
+        always += bool(held(weights, log.rewards, so_far, 0.95).all())
+    assert always >= FEWEST
+
+
+@pytest.mark.parametrize("sought", [0.02, 0.3, 0.38, 0.42, 0.6, 0.9])
+def test_an_interval_holds_what_is_between_its_ends(sought: float) -> None:
+    """As told for every moment at once, and as told in the course of the log."""
+    rng = np.random.default_rng(5)
+    weights, rewards = rng.choice([0.0, 0.8, 3.0], 600, p=[0.4, 0.4, 0.2]), (rng.random(600) < 0.4).astype(float)
+    at_once = held(weights, rewards, np.full(600, sought), 0.95)
+    sequence, step_by_step = ConfidenceSequence(600, 3.0), []
+    for start in range(0, 600, 20):
+        sequence.add(weights[start : start + 20], rewards[start : start + 20])
+        low, high = sequence.interval(0.95)
+        step_by_step.append(low <= sought <= high)
+    assert at_once[19::20].tolist() == step_by_step
+    assert at_once[-1] == (0.3 < sought < 0.6)
 
 
 def test_fair_bets_multiply_the_capital_as_seldom_as_allowed() -> None:
