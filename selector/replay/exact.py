@@ -20,7 +20,7 @@ from selector.replay.errors import InvalidLog
 from selector.replay.evaluation import Evaluation
 from selector.replay.judgement import LOGGED
 from selector.replay.latency import Latencies
-from selector.replay.models import Models
+from selector.replay.models import MeanReward, Models
 from selector.replay.rehearsal import Judged, Rehearsal, costs, course, loss_of
 from selector.replay.survey import GROUPS
 
@@ -38,22 +38,23 @@ class Setting(Struct, frozen=True, kw_only=True):
 class Course(Struct, frozen=True):
     """An exact replay: estimates, and for each candidate its account, its state's encoding, and its regret.
 
-    `models` is each model's mean reward, had it alone been asked; regret is the best one's minus the candidate's.
-    `oracle` is the mean reward of the best model for each query, in hindsight; None without labels.
+    `models` is each model's mean reward, had it alone been asked, where the log tells it; regret is the best one's
+    minus the candidate's. `oracle` is that of the best model for each query, in hindsight (see Models.oracle).
     """
 
     evaluation: Evaluation
     accounts: dict[str, Account]
     states: dict[str, bytes]
-    models: dict[str, float]
-    oracle: float | None
+    models: dict[str, MeanReward]
+    oracle: MeanReward | None
     decisions: int
     first: float | None
     last: float | None
 
     def regret(self, candidate: str) -> float:
         """Mean reward lost against the best single model in hindsight; below 0 for one that is better than that."""
-        return max(self.models.values(), default=0.0) - self.accounts[candidate].mean
+        best = max((each.reward for each in self.models.values()), default=0.0)
+        return best - self.accounts[candidate].mean
 
 
 def replay(

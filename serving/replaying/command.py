@@ -23,12 +23,9 @@ from serving.replaying.console import progress, show
 from serving.replaying.files import ParsedLog, parsed
 from serving.replaying.policies import asked_for
 from serving.replaying.request import Request
-from serving.replaying.results import Results, Settings, as_builtins, verdict
+from serving.replaying.results import SEGMENTS, Results, Settings, as_builtins, verdict
 from serving.replaying.tables import Advance
-from serving.settings import ConfigError
-
-SEGMENTS = 20
-"""Segments that are shown, the largest."""
+from serving.settings import ConfigError, check_choice
 
 
 def run(request: Request) -> None:
@@ -44,6 +41,8 @@ def run(request: Request) -> None:
 def _replay(request: Request) -> None:
     if not 0.0 < request.confidence < 1.0:
         raise InvalidCandidate(f"--confidence: expected a number between 0 and 1, found {request.confidence:g}")
+    for name in request.estimators:
+        check_choice("estimator", name, ESTIMATORS, "--estimator")
     if request.yes and not request.promote:
         raise InvalidCandidate("--yes goes with --promote")
     if request.promote and request.app is None:
@@ -93,7 +92,13 @@ def _of_file(request: Request) -> Results:
             seed=request.seed,
             version=version("windjammer"),
         )
-    return Results(settings=settings, whole=whole, segments=segments, verdict=verdict(whole, request.confidence))
+    return Results(
+        settings=settings,
+        whole=whole,
+        segments=segments,
+        smaller=len(found.segments) - len(segments),
+        verdict=verdict(whole, request.confidence),
+    )
 
 
 def _evaluate(

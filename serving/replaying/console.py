@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import PurePath
@@ -14,7 +14,8 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 from rich.table import Table
 
 from selector.replay import Difference, Estimate, Evaluation
-from serving.replaying.results import Results, ruling
+from selector.replay.judgement import LOGGED
+from serving.replaying.results import SEGMENTS, Results, ruling
 from serving.replaying.tables import Advance
 
 _MANY = 4  # candidates from which only the default estimator of each is shown, and only the leader's differences
@@ -41,8 +42,12 @@ def show(results: Results) -> None:
     console.print(_estimates(results.whole, title, short=many))
     for name, evaluation in results.segments.items():
         console.print(_estimates(evaluation, f"{name}: {evaluation.logged.decisions:,} decisions", short=True))
+    if results.smaller:
+        console.print(f"[dim]and {results.smaller} smaller segments[/dim]")
     if results.outcomes:
         console.print(_outcomes(results))
+    if any(outcome.segments for outcome in results.outcomes.values()):
+        console.print(_segments(results))
     if results.partial is not None:
         console.print(_estimates(results.partial, "estimates from single choices", short=many))
     if len(results.whole.differences) > 1:
@@ -56,38 +61,82 @@ def show(results: Results) -> None:
 
 
 def _estimates(evaluation: Evaluation, title: str, *, short: bool = False) -> Table:
-    table = Table("candidate", "estimator", title=escape(title), box=SIMPLE_HEAD, collapse_padding=True)
-    for name in ("value", "low", "high", "interval", "ESS", "max w"):
-        table.add_column(name, no_wrap=True, justify="right")
-    for row in evaluation.best if short else evaluation:
-        table.add_row(*_cells(row))
-    table.add_section()
-    table.add_row(*_cells(evaluation.logged)[:7])
-    return table
+    names = ("candidate", "estimator", "value", "low", "high", "interval", "ESS", "max w")
+    rows = [_cells(row) for row in (evaluation.best if short else evaluation)]
+    logged = _cells(evaluation.logged)[:7]
+    return _table(title, names, rows, [logged], spare=("estimator", "interval", "ESS", "max w"))
 
 
 def _cells(row: Estimate) -> list[str]:
     numbers = (f"{x:.6f}" for x in (row.value, row.low, row.high))
     size = f"{row.effective_sample_size:,.0f}"
-    return [escape(row.candidate), row.estimator, *numbers, row.interval, size, f"{row.largest_weight:.3g}"]
+    return [row.candidate, row.estimator, *numbers, row.interval, size, f"{row.largest_weight:.3g}"]
 
 
 def _outcomes(results: Results) -> Table:
-    title = "what came of them, a decision"
-    table = Table("policy", title=title, box=SIMPLE_HEAD, collapse_padding=True)
-    timed = any(o.latency_ms is not None for o in results.outcomes.values())
-    for name in ("error", "regret", "models asked", "cost", *(["ms"] if timed else []), "sure", "default", "not told"):
-        table.add_column(name, justify="right")
-    for name, o in results.outcomes.items():
-        shares = (f"{share:.1%}" for share in (o.sure, o.default, o.unknown))
-        numbers = (f"{1 - o.reward:.4f}", f"{o.regret:.4f}", f"{o.models_asked:.2f}", f"{o.cost:.4g}")
-        times = ["" if o.latency_ms is None else f"{o.latency_ms[0]:.1f}"] if timed else []
-        table.add_row(escape(name), *numbers, *times, *shares)
-    table.add_section()
-    for name, reward in results.models.items():
-        table.add_row(escape(f"{name} alone"), f"{1 - reward:.4f}")
+    rows = [
+        [
+            name,
+            *(f"{1 - o.reward:.4f}", f"{o.regret:.4f}", f"{o.models_asked:.2f}", f"{o.cost:.4g}"),
+            "" if o.latency_ms is None else f"{o.latency_ms[0]:.1f}",
+            *(f"{share:.1%}" for share in (o.sure, o.default, o.unknown)),
+        ]
+        for name, o in results.outcomes.items()
+    ]
+    hindsight = {f"{name} alone": alone for name, alone in results.models.items()}
     if results.oracle is not None:
-        table.add_row("the best of them each time", f"{1 - results.oracle:.4f}")
+        hindsight["the best of them each time"] = results.oracle
+    n = results.settings.decisions
+    last = [
+        [name, f"{1 - mean.reward:.4f}", *[""] * 6, f"{1 - mean.decisions / n:.1%}"] for name, mean in hindsight.items()
+    ]
+    names = ("policy", "error", "regret", "models asked", "cost", "ms", "sure", "default", "not told")
+    return _table("what came of them, a decision", names, rows, last, spare=("ms", "sure", "default"))
+
+
+def _segments(results: Results) -> Table:
+    """Of two policies only where there are many: the logged one and the best."""
+    outcomes = results.outcomes
+    if len(outcomes) > _MANY + 1:
+        best = max((name for name in outcomes if name != LOGGED), key=lambda name: outcomes[name].reward)
+        outcomes = {name: outcomes[name] for name in (LOGGED, best)}
+    sizes = {name: mean.decisions for name, mean in results.outcomes[LOGGED].segments.items()}
+    largest = sorted(sizes, key=lambda name: (-sizes[name], name))[:SEGMENTS]
+    rows = [
+        [
+            name,
+            f"{sizes[name]:,}",
+            *(f"{1 - o.segments[name].reward:.4f}" if name in o.segments else "" for o in outcomes.values()),
+        ]
+        for name in largest
+    ]
+    table = _table("errors by segment", ("segment", "decisions", *outcomes), rows)
+    if len(sizes) > len(largest):
+        table.caption = f"and {len(sizes) - len(largest)} smaller segments"
+    return table
+
+
+def _table(
+    title: str,
+    names: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    last: Sequence[Sequence[str]] = (),
+    spare: Collection[str] = (),
+) -> Table:
+    """Rows, and the `last` apart from them. A `spare` column that says the same of all rows is told below them."""
+    told = {name: {row[j] for row in rows} for j, name in enumerate(names) if name in spare and len(rows) > 1}
+    alike = {name: values.pop() for name, values in told.items() if len(values) == 1}
+    table = Table(title=escape(title), box=SIMPLE_HEAD, collapse_padding=True)
+    for j, name in enumerate(names):
+        if name not in alike:
+            wraps = j == 0 or name not in ("value", "low", "high", "interval", "ESS", "max w")
+            table.add_column(escape(name), justify="left" if j < 1 else "right", overflow="fold", no_wrap=not wraps)
+    for section in (rows, last):
+        for row in section:
+            table.add_row(*(escape(cell) for name, cell in zip(names, row, strict=False) if name not in alike))
+        table.add_section()
+    if said := [f"{name} {value}" for name, value in alike.items() if value]:
+        table.caption = escape(f"of all: {', '.join(said)}")
     return table
 
 

@@ -101,9 +101,14 @@ def _outcomes(results: Results) -> str:
         ]
         for name, o in results.outcomes.items()
     ]
-    rows += [[f"{name} alone", "", f"{1 - reward:.4f}", *[""] * 8] for name, reward in results.models.items()]
+    hindsight = {f"{name} alone": alone for name, alone in results.models.items()}
     if results.oracle is not None:
-        rows.append(["the best of them each time", "", f"{1 - results.oracle:.4f}", *[""] * 8])
+        hindsight["the best of them each time"] = results.oracle
+    n = results.settings.decisions
+    rows += [
+        [name, "", f"{1 - mean.reward:.4f}", *[""] * 7, f"{1 - mean.decisions / n:.1%}"]
+        for name, mean in hindsight.items()
+    ]
     return _table(("policy", "state", *numbers), rows)
 
 

@@ -10,6 +10,10 @@ from typing import Any
 from msgspec import Struct, to_builtins
 
 from selector.replay import Difference, Estimate, Evaluation
+from selector.replay.models import MeanReward
+
+SEGMENTS = 20
+"""Segments that are shown to people, the largest."""
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -32,7 +36,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
     `latency_ms` is the mean and the 95th percentile, None where the log does not tell. `regret` is against the best
     single model in hindsight, `state` the digest of what it knows at the end, `curve`
-    pairs of decisions and mean reward so far, `segments` mean rewards.
+    pairs of decisions and mean reward so far.
     """
 
     reward: float
@@ -45,13 +49,13 @@ class Outcome(Struct, frozen=True, kw_only=True):
     latency_ms: tuple[float, float] | None = None
     state: str | None = None
     curve: list[tuple[int, float]] = []
-    segments: dict[str, float] = {}
+    segments: dict[str, MeanReward] = {}
 
 
 class Results(Struct, frozen=True, kw_only=True):
-    """An evaluation, and one for each segment where the log was cut by a column.
+    """An evaluation, and where the log was cut by a column one for each of the largest segments, but `smaller` ones.
 
-    After exact replay: `outcomes` by candidate, the mean reward of each of the `models` and of the best for
+    After exact replay: `outcomes` by candidate, what each of the `models` alone would have got, and the best for
     each query (`oracle`), and `partial`, the estimates
     for candidates of whose choices the log does not tell all. `gate` is what `serving.replaying.gate.describe` says,
     and whether a policy was `adopted`.
@@ -60,10 +64,11 @@ class Results(Struct, frozen=True, kw_only=True):
     settings: Settings
     whole: Evaluation
     segments: dict[str, Evaluation] = {}
+    smaller: int = 0
     partial: Evaluation | None = None
     outcomes: dict[str, Outcome] = {}
-    models: dict[str, float] = {}
-    oracle: float | None = None
+    models: dict[str, MeanReward] = {}
+    oracle: MeanReward | None = None
     verdict: str = ""
     gate: dict[str, Any] | None = None
 
@@ -99,8 +104,8 @@ def as_builtins(results: Results) -> dict[str, Any]:
         found["gate"] = results.gate
     if results.outcomes:
         found["outcomes"] = to_builtins(results.outcomes)
-        found["models"] = results.models
-        found["oracle"] = results.oracle
+        found["models"] = to_builtins(results.models)
+        found["oracle"] = to_builtins(results.oracle)
     return found
 
 

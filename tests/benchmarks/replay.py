@@ -142,7 +142,7 @@ def error_table(data: Path, logs: int, processes: int) -> Table:
     for estimator in ESTIMATORS:
         row = [rms[name, estimator] for name in names]
         title = f"{estimator} (default)" if estimator == DEFAULT else estimator
-        table.add_row(title, *(f"{x:.1f}" for x in row), f"{np.mean(row):.2f}")
+        table.add_row(title, *(f"{x:.1f}" for x in row), f"{np.mean(row):.5f}")
     return table
 
 

@@ -23,6 +23,7 @@ from selector.policy import Policy
 from selector.replay import InvalidLog
 from selector.replay.exact import Setting, replay
 from selector.replay.judgement import LOGGED
+from selector.replay.models import MeanReward
 from selector.replay.partial import single_choices
 from selector.replay.rehearsal import Judged, Rehearsal, course
 from tests.benchmarks.model_failure import decide
@@ -126,9 +127,11 @@ def test_rewards_regret_and_the_best_model_are_those_of_the_record() -> None:
     candidates: dict[str, Policy[Any]] = {"static": Static(model="cnn"), "vote": MajorityVote()}
     found = replay(recorder.judged(), recorder.log.entries("a"), candidates, SETTING)
     static, vote = found.evaluation
-    assert static.value == found.models["cnn:1"] == max(found.models.values())
+    assert found.models["cnn:1"] == MeanReward(static.value, 300)
+    assert static.value == max(alone.reward for alone in found.models.values())
     assert found.regret("static") == 0
-    assert found.oracle == pytest.approx(
+    assert found.oracle is not None
+    assert found.oracle.reward == pytest.approx(
         np.mean([any(p.output == j.feedback.label for p in j.predictions.values()) for j in recorder.judged()])
     )
     assert found.regret("vote") == pytest.approx(static.value - vote.value)
@@ -145,6 +148,26 @@ def test_a_candidate_that_asks_what_the_log_does_not_know_gets_bounds_and_a_reas
     assert (row.interval, row.low, row.high) == ("bounds", 0.0, 1.0)
     assert "of 100.0% of its decisions the log does not tell the outcome" in row.warnings[0]
     assert found.evaluation.winner is None
+
+
+def test_the_best_in_hindsight_is_told_only_where_all_models_are_known() -> None:
+    """Of the models that were asked alone, the best known would be whichever was asked."""
+    chosen = Recorder(Exp3(), 100)
+    found = replay(chosen.judged(), chosen.log.entries("a"), {"static": Static(model="cnn")}, SETTING)
+    assert found.oracle is None
+    assert sum(alone.decisions for alone in found.models.values()) == 100
+    world = Random("world 1")
+    told = [truth_and_predictions(world)[1] for _ in range(100)]
+    half = [
+        Judged(j.decision, changed(j.feedback, joined=told[i]) if i % 2 else j.feedback)
+        for i, j in enumerate(chosen.judged())
+    ]
+    found = replay(half, chosen.log.entries("a"), {"static": Static(model="cnn")}, SETTING)
+    assert found.oracle is not None
+    assert found.oracle.decisions == 50
+    assert found.oracle.reward == np.mean(
+        [any(p.output == j.feedback.label for p in j.predictions.values()) for j in half[1::2]]
+    )
 
 
 def test_single_choices_become_a_table_for_the_estimators() -> None:
