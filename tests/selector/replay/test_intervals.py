@@ -6,12 +6,13 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.stats import binom, norm
 
 from selector import EpsilonGreedy
 from selector.replay import LoggedDecisions, evaluate, simulate
 from selector.replay.anytime import Capital, ConfidenceSequence, bets, held, of_rewards
-from selector.replay.bootstrap import Resamples, distribution
+from selector.replay.bootstrap import Distribution, Resamples, distribution
 from tests.selector.replay.samples import a_log, a_world, logging, switching, value
 
 LOGS = 100
@@ -114,14 +115,42 @@ def test_values_come_in_any_portions() -> None:
     assert one_by_one.bound(0.05, 0.0) == pytest.approx(at_once.bound(0.05, 0.0))
 
 
+def of_mean(x: NDArray[np.float64]) -> Distribution:
+    sums = {"x": x, "decisions": np.ones(len(x))}
+    return distribution(lambda s: s["x"] / s["decisions"], sums, Resamples(len(x), seed=1).totals(sums))
+
+
 def test_the_bootstrap_of_a_mean_agrees_with_theory() -> None:
     x = np.random.default_rng(3).normal(size=400)
-    sums = {"x": x, "decisions": np.ones(400)}
-    resamples = Resamples(400, seed=1)
-    known = distribution(lambda s: s["x"] / s["decisions"], sums, resamples.totals(sums))
+    known = of_mean(x)
     assert known.error == pytest.approx(x.std(ddof=1) / 20, rel=1e-9)
     low, high = known.interval(0.95)
-    assert (high - low) / 2 == pytest.approx(1.96 * known.error, rel=0.15)
+    assert known.value - low == pytest.approx(1.96 * known.error, rel=0.15)
+    assert high - known.value == pytest.approx(1.96 * known.error, rel=0.15)
+
+
+def test_the_bootstrap_leans_towards_the_longer_tail() -> None:
+    """The exact interval of an exponential mean, from chi squared of 2 n degrees of freedom, has sides of 1.35 to 1."""
+    known = of_mean(-np.log1p(-(np.arange(100) + 0.5) / 100))
+    low, high = known.interval(0.95)
+    assert 1.25 < (high - known.value) / (known.value - low) < 1.6
+
+
+def test_few_observations_know_their_own_spread_less_well() -> None:
+    """Student's t of 9 degrees of freedom: 2.26, not 1.96."""
+    known = of_mean(norm.ppf((np.arange(10) + 0.5) / 10))
+    low, high = known.interval(0.95)
+    assert known.freedom == 9
+    assert (high - low) / 2 == pytest.approx(2.26 * known.error, rel=0.06)
+
+
+def test_a_spread_that_few_of_many_make_is_as_little_known_as_that_of_few() -> None:
+    even = np.where(np.arange(1_000) % 2 == 0, 1.0, -1.0)
+    heavy = np.where(np.arange(1_000) < 20, 30.0 * even, 0.01 * even)
+    assert of_mean(even).freedom == 999
+    normal = norm.ppf((np.arange(1_000) + 0.5) / 1_000)
+    assert of_mean(normal).freedom == pytest.approx(999, rel=0.05)
+    assert of_mean(heavy).freedom == pytest.approx(2 / (1 / 20 - 1 / 1_000), rel=1e-3)
 
 
 def test_decisions_of_one_user_are_not_independent() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from selector import Exp3, LinUCB, Static, Thompson, Vowpal
+from selector.decisions import Answer, Decision, Prediction, Query, Selection
 from selector.policy import Policy
 from selector.replay import InvalidCandidate, LoggedDecisions, evaluate, simulate
 from selector.replay.learning import Rejection
@@ -42,6 +43,25 @@ def test_learns_from_what_it_accepted_as_if_it_had_chosen_it() -> None:
     assert chosen.chances.sum(axis=1) == pytest.approx(1.0)
     assert chosen.chances[0] == pytest.approx([1 / 3] * 3, abs=1e-6)
     assert chosen.chances[-1, 2] > 0.9
+
+
+def test_decides_by_what_it_knew_before_each_decision() -> None:
+    log = simulate(REWARDS[:300], SKEWED, 3)
+    learner = Rejection("exp3", Exp3(learning_rate=0.3), ["0", "1", "2"], 0.2, seed=1)
+    (part,) = Memory(log, {}).parts()
+    chosen = learner.choose(part)
+    policy = Exp3(learning_rate=0.3)
+    state = policy.initial_state(["0", "1", "2"])
+    for i, (action, reward) in enumerate(zip("".join(map(str, log.actions)), log.rewards, strict=True)):
+        query = Query(i, ("0", "1", "2"))
+        weights = np.array(policy.chances(state, query))
+        chances = weights / weights.sum()
+        assert chosen.chances[i] == pytest.approx(chances)
+        if chosen.accepted[i]:
+            selection = Selection((action,), float(chances[int(action)]))
+            made = Decision("", query, 0.0, "exp3", (selection,), {action: Prediction(action)}, Answer(action))
+            state = policy.observe(state, made, {action: 1.0 - reward})
+    assert 30 < learner.accepted < 100
 
 
 def test_users_have_states_of_their_own() -> None:
