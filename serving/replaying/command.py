@@ -16,10 +16,11 @@ from selector.replay.evaluator import evaluate_source
 from selector.replay.learning import constant
 from selector.replay.source import Lookup, Matrix, Memory, Part, Source
 from serving.errors import CannotAdopt
+from serving.progress import progress
 from serving.refusal import refuse
 from serving.replaying import candidates as candidate_files
 from serving.replaying import mapping
-from serving.replaying.console import progress, show
+from serving.replaying.console import show
 from serving.replaying.files import ParsedLog, parsed
 from serving.replaying.policies import asked_for
 from serving.replaying.request import Request

@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Collection, Sequence
 from pathlib import PurePath
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from selector.replay import Difference, Estimate, Evaluation
 from selector.replay.judgement import LOGGED
-from serving.replaying.results import SEGMENTS, Results, ruling
-from serving.replaying.tables import Advance
+from serving.replaying.results import SEGMENTS, Results, hindsight, ruling
 
 _MANY = 4  # candidates from which only the default estimator of each is shown, and only the leader's differences
-
-
-@contextmanager
-def progress(*steps: str, shown: bool = True) -> Iterator[Sequence[Advance]]:
-    """A bar on stderr for each step, with the time that is left; each hears shares from 0 to 1."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not (shown and console.is_terminal)) as bars:
-        yield [partial(_advance, bars, bars.add_task(step, total=1.0)) for step in steps]
-
-
-def _advance(bars: Progress, task: TaskID, share: float) -> None:
-    bars.update(task, completed=share)
 
 
 def show(results: Results) -> None:
@@ -83,12 +66,10 @@ def _outcomes(results: Results) -> Table:
         ]
         for name, o in results.outcomes.items()
     ]
-    hindsight = {f"{name} alone": alone for name, alone in results.models.items()}
-    if results.oracle is not None:
-        hindsight["the best of them each time"] = results.oracle
     n = results.settings.decisions
     last = [
-        [name, f"{1 - mean.reward:.4f}", *[""] * 6, f"{1 - mean.decisions / n:.1%}"] for name, mean in hindsight.items()
+        [name, f"{1 - mean.reward:.4f}", *[""] * 6, f"{1 - mean.decisions / n:.1%}"]
+        for name, mean in hindsight(results).items()
     ]
     names = ("policy", "error", "regret", "models asked", "cost", "ms", "sure", "default", "not told")
     return _table("what came of them, a decision", names, rows, last, spare=("ms", "sure", "default"))

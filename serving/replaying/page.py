@@ -10,7 +10,7 @@ from msgspec import json, to_builtins
 
 from selector.errors import WindjammerError
 from selector.replay import Estimate, Evaluation, InvalidLog
-from serving.replaying.results import Results, ruling
+from serving.replaying.results import Results, hindsight, ruling
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
@@ -101,13 +101,10 @@ def _outcomes(results: Results) -> str:
         ]
         for name, o in results.outcomes.items()
     ]
-    hindsight = {f"{name} alone": alone for name, alone in results.models.items()}
-    if results.oracle is not None:
-        hindsight["the best of them each time"] = results.oracle
     n = results.settings.decisions
     rows += [
         [name, "", f"{1 - mean.reward:.4f}", *[""] * 7, f"{1 - mean.decisions / n:.1%}"]
-        for name, mean in hindsight.items()
+        for name, mean in hindsight(results).items()
     ]
     return _table(("policy", "state", *numbers), rows)
 

@@ -73,6 +73,12 @@ class Results(Struct, frozen=True, kw_only=True):
     gate: dict[str, Any] | None = None
 
 
+def hindsight(results: Results) -> dict[str, MeanReward]:
+    """What the log tells of each model alone, and of the best each time, by what people call them."""
+    alone = {f"{name} alone": mean for name, mean in results.models.items()}
+    return alone if results.oracle is None else {**alone, "the best of them each time": results.oracle}
+
+
 def verdict(evaluation: Evaluation, confidence: float) -> str:
     """Who is best, in a sentence; or that it cannot be told, and what it would take."""
     if evaluation.winner is not None:
