@@ -12,7 +12,7 @@ from rich.table import Table
 
 from selector.replay import Difference, Estimate, Evaluation
 from selector.replay.judgement import LOGGED
-from serving.replaying.results import SEGMENTS, Results, hindsight, ruling
+from serving.replaying.results import Results, errors_by_segment, hindsight, ruling
 
 _MANY = 4  # candidates from which only the default estimator of each is shown, and only the leader's differences
 
@@ -77,23 +77,13 @@ def _outcomes(results: Results) -> Table:
 
 def _segments(results: Results) -> Table:
     """Of two policies only where there are many: the logged one and the best."""
-    outcomes = results.outcomes
-    if len(outcomes) > _MANY + 1:
-        best = max((name for name in outcomes if name != LOGGED), key=lambda name: outcomes[name].reward)
-        outcomes = {name: outcomes[name] for name in (LOGGED, best)}
-    sizes = {name: mean.decisions for name, mean in results.outcomes[LOGGED].segments.items()}
-    largest = sorted(sizes, key=lambda name: (-sizes[name], name))[:SEGMENTS]
-    rows = [
-        [
-            name,
-            f"{sizes[name]:,}",
-            *(f"{1 - o.segments[name].reward:.4f}" if name in o.segments else "" for o in outcomes.values()),
-        ]
-        for name in largest
-    ]
-    table = _table("errors by segment", ("segment", "decisions", *outcomes), rows)
-    if len(sizes) > len(largest):
-        table.caption = f"and {len(sizes) - len(largest)} smaller segments"
+    policies = list(results.outcomes)
+    if len(policies) > _MANY + 1:
+        policies = [LOGGED, max(policies[1:], key=lambda name: results.outcomes[name].reward)]
+    rows, smaller = errors_by_segment(results, policies)
+    table = _table("errors by segment", ("segment", "decisions", *policies), rows)
+    if smaller:
+        table.caption = f"and {smaller} smaller segments"
     return table
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct, to_builtins
 
 from selector.replay import Difference, Estimate, Evaluation
+from selector.replay.judgement import LOGGED
 from selector.replay.models import MeanReward
 
 SEGMENTS = 20
@@ -77,6 +78,16 @@ def hindsight(results: Results) -> dict[str, MeanReward]:
     """What the log tells of each model alone, and of the best each time, by what people call them."""
     alone = {f"{name} alone": mean for name, mean in results.models.items()}
     return alone if results.oracle is None else {**alone, "the best of them each time": results.oracle}
+
+
+def errors_by_segment(results: Results, policies: Sequence[str]) -> tuple[list[list[str]], int]:
+    """Of each of the largest segments its name, decisions and the error of each policy; how many more there are."""
+    segments = [results.outcomes[name].segments for name in policies]
+    sizes = {name: mean.decisions for name, mean in results.outcomes[LOGGED].segments.items()}
+    largest = sorted(sizes, key=lambda name: (-sizes[name], name))[:SEGMENTS]
+    errors = ([f"{1 - each[name].reward:.4f}" if name in each else "" for each in segments] for name in largest)
+    rows = [[name, f"{sizes[name]:,}", *row] for name, row in zip(largest, errors, strict=True)]
+    return rows, len(sizes) - len(largest)
 
 
 def verdict(evaluation: Evaluation, confidence: float) -> str:

@@ -138,10 +138,12 @@ def test_the_largest_segments_are_shown_with_how_many_more_there_are(tmp_path: P
     a_store(tmp_path, Exp4())
     found = told(tmp_path, "--compare", "exp3", "--by", "room")["outcomes"]["exp3"]["segments"]
     assert {name: each["decisions"] for name, each in found.items()} == {str(room): 5 for room in range(30)}
-    shown = replay(tmp_path, "--compare", "exp3", "--by", "room").stdout
+    page = tmp_path / "out.html"
+    shown = replay(tmp_path, "--compare", "exp3", "--by", "room", "--report", str(page)).stdout
     lines = [line.split() for line in shown.splitlines()]
     assert ["0", "5", f"{1 - found['0']['reward']:.4f}"] in [[*line[:2], line[-1]] for line in lines if len(line) == 4]
-    assert f"and {30 - SEGMENTS} smaller segments" in shown
+    for text in (shown, page.read_text()):
+        assert f"and {30 - SEGMENTS} smaller segments" in text
 
 
 def test_what_the_log_does_not_tell_of_a_model_is_said(tmp_path: Path) -> None:
