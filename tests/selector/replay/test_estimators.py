@@ -74,9 +74,12 @@ def test_the_more_decisions_the_heavier_weights_are_trusted() -> None:
     assert Limits(10_000, 4.0, 9.0).smoothing == pytest.approx(Limits(10_000, 1.0, 9.0).smoothing / 2)
 
 
-def test_what_borrows_an_interval_borrows_its_standard_error(rows: dict[str, Estimate]) -> None:
+@pytest.mark.parametrize("name", ["dm", "blend", "switch"])
+def test_what_borrows_an_interval_borrows_its_standard_error(rows: dict[str, Estimate], name: str) -> None:
     """That of a model alone is not what is unknown about the candidate."""
-    assert rows["dm"].standard_error == rows["blend"].standard_error == rows["sndr"].standard_error > 0
+    own, other = rows[name], rows["sndr"]
+    assert own.standard_error == other.standard_error > 0
+    assert (own.low, own.high) == (min(own.value, other.low), max(own.value, other.high))
 
 
 def test_all_there_are_come_out_and_the_default_is_first(rows: dict[str, Estimate]) -> None:

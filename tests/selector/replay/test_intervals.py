@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.stats import binom, norm
+from scipy.stats import binom, norm, t
 
 from selector import EpsilonGreedy
 from selector.replay import LoggedDecisions, evaluate, simulate
@@ -53,19 +53,20 @@ def test_those_for_any_time_hold_at_every_prefix_while_the_world_drifts() -> Non
     assert always >= FEWEST
 
 
-@pytest.mark.parametrize("sought", [0.02, 0.3, 0.38, 0.42, 0.6, 0.9])
-def test_an_interval_holds_what_is_between_its_ends(sought: float) -> None:
-    """As told for every moment at once, and as told in the course of the log."""
+@pytest.mark.parametrize("shares", [(0.4, 0.4, 0.2), (0.55, 0.4, 0.05)], ids=["mean 1", "mean below 1"])
+def test_an_interval_holds_what_is_between_its_ends(shares: tuple[float, ...]) -> None:
+    """As told for every moment at once, and as told in the course of the log; a far too small weight is missing."""
     rng = np.random.default_rng(5)
-    weights, rewards = rng.choice([0.0, 0.8, 3.0], 600, p=[0.4, 0.4, 0.2]), (rng.random(600) < 0.4).astype(float)
-    at_once = held(weights, rewards, np.full(600, sought), 0.95)
-    sequence, step_by_step = ConfidenceSequence(600, 3.0), []
+    weights, rewards = rng.choice([0.0, 0.8, 3.0], 600, p=shares), (rng.random(600) < 0.4).astype(float)
+    sought = np.linspace(0.005, 0.995, 100)
+    at_once = np.array([held(weights, rewards, np.full(600, each), 0.95) for each in sought])
+    sequence = ConfidenceSequence(600, 3.0)
     for start in range(0, 600, 20):
         sequence.add(weights[start : start + 20], rewards[start : start + 20])
         low, high = sequence.interval(0.95)
-        step_by_step.append(low <= sought <= high)
-    assert at_once[19::20].tolist() == step_by_step
-    assert at_once[-1] == (0.3 < sought < 0.6)
+        assert at_once[:, start + 19].tolist() == ((low <= sought) & (sought <= high)).tolist()
+    assert 0.05 < low < 0.35
+    assert 0.45 < high < 0.95
 
 
 def test_fair_bets_multiply_the_capital_as_seldom_as_allowed() -> None:
@@ -129,11 +130,23 @@ def test_the_bootstrap_of_a_mean_agrees_with_theory() -> None:
     assert high - known.value == pytest.approx(1.96 * known.error, rel=0.15)
 
 
+DRAWS = norm.ppf((np.arange(20_000) + 0.5) / 20_000)
+"""A standard normal bootstrap distribution."""
+
+
+def test_the_bootstrap_leans_away_from_a_bias_of_its_draws() -> None:
+    """Draws that lie half a deviation too high: the statistic does too, so the interval is that much lower."""
+    low, high = Distribution(0.0, DRAWS + 0.5, np.tile([1.0, -1.0], 500)).interval(0.95)
+    assert (low, high) == pytest.approx((-0.5 - 1.96, -0.5 + 1.96), abs=0.02)
+
+
 def test_the_bootstrap_leans_towards_the_longer_tail() -> None:
-    """The exact interval of an exponential mean, from chi squared of 2 n degrees of freedom, has sides of 1.35 to 1."""
-    known = of_mean(-np.log1p(-(np.arange(100) + 0.5) / 100))
+    known = Distribution(0.0, DRAWS, np.log1p(-(np.arange(60) + 0.5) / 60))
+    assert known.skewness == pytest.approx(2 / 60**0.5, rel=0.2), "that of an exponential mean"
     low, high = known.interval(0.95)
-    assert 1.25 < (high - known.value) / (known.value - low) < 1.6
+    level = 1 - 0.025 / (1 + 8 * known.skewness)
+    z, a = t.ppf(level, known.freedom) * (60 / 59) ** 0.5, known.skewness / 6
+    assert (low, high) == pytest.approx((-z / (1 + a * z), z / (1 - a * z)), rel=0.02)
 
 
 def test_few_observations_know_their_own_spread_less_well() -> None:
@@ -168,6 +181,8 @@ def test_few_decisions_get_the_interval_that_always_holds() -> None:
     world = a_world(20, 1)
     (row,) = evaluate(a_log(world, 1), {"c": switching(world.x)}, ["ips"])
     assert row.interval == "anytime"
+    assert row.low == min(row.bootstrap_low, row.anytime_low) < row.anytime_high <= row.high
+    assert row.low == row.anytime_low
     assert any("too few or too uneven decisions" in warning for warning in row.warnings)
 
 
