@@ -186,6 +186,13 @@ def test_few_decisions_get_the_interval_that_always_holds() -> None:
     assert any("too few or too uneven decisions" in warning for warning in row.warnings)
 
 
+@pytest.mark.parametrize(("chosen", "interval"), [(350, "anytime"), (450, "bootstrap"), (650, "anytime")])
+def test_weights_far_from_a_mean_of_1_get_the_interval_that_always_holds(chosen: int, interval: str) -> None:
+    log = LoggedDecisions([0] * chosen + [1] * (1_000 - chosen), [0, 1] * 500, [0.5] * 1_000)
+    (row,) = evaluate(log, {"c": [1.0, 0.0]}, ["snips"])
+    assert row.interval == interval
+
+
 def test_the_same_seed_gives_the_same_intervals_and_another_others() -> None:
     world = a_world(300, 1)
     log, chances = a_log(world, 1), switching(world.x)

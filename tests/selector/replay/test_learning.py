@@ -74,6 +74,16 @@ def test_decides_by_what_it_knew_before_each_decision() -> None:
     assert 30 < learner.accepted < 100
 
 
+def test_learns_in_the_order_of_times() -> None:
+    log = simulate(REWARDS[:500], SKEWED, 3)
+    places = np.random.default_rng(1).permutation(500)
+    shuffled = LoggedDecisions(
+        log.actions[places], log.rewards[places], log.probabilities[places], times=np.arange(500)[places]
+    )
+    candidate = {"exp3": Exp3(learning_rate=0.3)}
+    assert list(evaluate(shuffled, candidate)) == list(evaluate(log, candidate))
+
+
 def test_users_have_states_of_their_own() -> None:
     """Two users who want different models, which one state for both could not serve."""
     users = np.arange(4_000) % 2
