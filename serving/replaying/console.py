@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import PurePath
+from typing import Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -15,6 +16,7 @@ from selector.replay.judgement import LOGGED
 from serving.replaying.results import Results, errors_by_segment, hindsight, ruling
 
 _MANY = 4  # candidates from which only the default estimator of each is shown, and only the leader's differences
+_UNBROKEN = ("value", "low", "high", "interval", "ESS", "max w")  # columns whose cells stay on one line
 
 
 def show(results: Results) -> None:
@@ -100,8 +102,8 @@ def _table(
     table = Table(title=escape(title), box=SIMPLE_HEAD, collapse_padding=True)
     for j, name in enumerate(names):
         if name not in alike:
-            wraps = j == 0 or name not in ("value", "low", "high", "interval", "ESS", "max w")
-            table.add_column(escape(name), justify="left" if j < 1 else "right", overflow="fold", no_wrap=not wraps)
+            side: Literal["left", "right"] = "left" if j == 0 else "right"
+            table.add_column(escape(name), justify=side, overflow="fold", no_wrap=name in _UNBROKEN)
     for section in (rows, last):
         for row in section:
             table.add_row(*(escape(cell) for name, cell in zip(names, row, strict=False) if name not in alike))
