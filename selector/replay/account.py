@@ -13,8 +13,8 @@ from selector.replay import anytime
 from selector.replay.bootstrap import Distribution, Resamples, distribution
 from selector.replay.estimators import Estimator
 from selector.replay.evaluation import Estimate
+from selector.replay.groups import GROUPS
 from selector.replay.logged import Floats
-from selector.replay.survey import GROUPS
 
 _VALUE = Estimator("reward")
 

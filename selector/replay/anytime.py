@@ -131,12 +131,23 @@ def hull(usual: tuple[float, float], always: tuple[float, float]) -> tuple[float
     return (min(usual[0], always[0]), max(usual[1], always[1])) if isfinite(usual[0] + usual[1]) else always
 
 
-def paths(weights: Floats, rewards: Floats, confidence: float, at: NDArray[np.intp]) -> tuple[Floats, Floats]:
-    """Lows and highs after each number of decisions in `at`, increasing."""
-    sequence, done, found = ConfidenceSequence(len(weights), float(weights.max())), 0, []
-    for count in at.tolist():
-        sequence.add(weights[done:count], rewards[done:count])
-        found.append(sequence.interval(confidence))
-        done = count
-    lows, highs = np.array(found).T
-    return lows, highs
+def held(weights: Floats, rewards: Floats, means: Floats, confidence: float) -> NDArray[np.bool_]:
+    """Whether the interval after each decision [n] holds the average so far, `means`, of what it is about.
+
+    The capitals of `ConfidenceSequence`, at these means alone, after every decision at once.
+    """
+    alpha, largest, n = (1.0 - confidence) / 2.0, max(1.0, float(weights.max())), len(weights)
+    gains, count = weights * rewards, np.arange(1, n + 1)
+    below = _wealth(bets(n), gains, means) < log(1.0 / alpha)
+    above = _wealth(bets(n), weights - gains, 1.0 - means) < log(2.0 / alpha)
+    against = _wealth(bets(n, most=0.95 / largest, sign=-1.0), gains, means) < log(2.0 / alpha)
+    holds: NDArray[np.bool_] = below & above & (against | (np.cumsum(weights) < _SEEN * count))
+    return holds
+
+
+def _wealth(placed: Bets, x: Floats, means: Floats) -> Floats:
+    """[n] logarithms of what 1 has become after each of x, had each bet been fair at the mean then."""
+    count, found = np.arange(1, len(x) + 1), np.full(len(x), -np.inf)
+    for size, share in zip(placed.sizes, placed.shares, strict=True):
+        found = np.logaddexp(found, share + np.cumsum(np.log1p(size * x)) - count * np.log1p(size * means))
+    return found

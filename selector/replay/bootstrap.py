@@ -59,6 +59,18 @@ class Distribution(Struct, frozen=True):
         """Whether its interval can be: not with few groups, nor where the distribution is far from normal."""
         return len(self.jackknifed) >= FEW and self.error > 0 and abs(self.skewness) <= _SKEWED
 
+    @property
+    def freedom(self) -> float:
+        """Degrees of freedom of the standard error (Satterthwaite 1946): few where few groups make most of it.
+
+        A sum of squares of relative variance v is as well known as that of 2 / v normal values; of what each group
+        contributes, d, v is sum d^4 / (sum d^2)^2 - 1 / G. Never more than G - 1.
+        """
+        g, parts = len(self.jackknifed), (self.jackknifed - self.jackknifed.mean()) ** 2
+        total = float(parts.sum())
+        spread = float(np.sum(parts**2)) / total**2 - 1.0 / g if total > 0 else 0.0
+        return min(g - 1.0, 2.0 / spread) if spread > 0 else max(g - 1.0, 1.0)
+
     def interval(self, confidence: float) -> tuple[float, float]:
         """BCa (Efron 1987, eq. 2.3), widened as Student's t is against the normal, and for skewness.
 
@@ -71,10 +83,17 @@ class Distribution(Struct, frozen=True):
         below = (np.sum(draws < self.value) + np.sum(draws <= self.value)) / (2 * len(draws))
         z0 = norm.ppf(np.clip(below, 1 / len(draws), 1 - 1 / len(draws)))
         a = self.skewness / 6.0
-        z = norm.ppf([(1 - confidence) / 2, (1 + confidence) / 2]) * _student(len(self.jackknifed), confidence)
+        z = norm.ppf([(1 - confidence) / 2, (1 + confidence) / 2]) * self._student(confidence)
         levels = norm.cdf(z0 + (z0 + z) / np.maximum(1 - a * (z0 + z), 1e-3))
         low, high = np.quantile(draws, levels)
         return float(low), float(high)
+
+    def _student(self, confidence: float) -> float:
+        """How much wider than with a known standard error; a bootstrap's is that of g - 1 groups of g."""
+        from scipy.stats import t  # a family of its own: slow to import
+
+        level, g = (1.0 + confidence) / 2.0, max(len(self.jackknifed), 2)
+        return float(t.ppf(level, self.freedom) / norm.ppf(level) * np.sqrt(g / (g - 1)))
 
 
 def distribution(statistic: Statistic, sums: Sums, totals: Sums) -> Distribution:
@@ -84,11 +103,3 @@ def distribution(statistic: Statistic, sums: Sums, totals: Sums) -> Distribution
     value, jackknifed = float(statistic(whole)), statistic(without)
     known = np.where(np.isfinite(jackknifed), jackknifed, value)  # a group that has all the weight
     return Distribution(value, statistic(totals), known)
-
-
-def _student(groups: int, confidence: float) -> float:
-    from scipy.stats import t  # a family of its own: slow to import
-
-    level = (1 + confidence) / 2
-    g = max(groups, 2)
-    return float(t.ppf(level, g - 1) / norm.ppf(level) * np.sqrt(g / (g - 1)))

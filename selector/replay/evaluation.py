@@ -16,9 +16,9 @@ class Estimate(Struct, frozen=True, kw_only=True):
 
     `low` and `high` hold it with the confidence asked for: the bootstrap's where that can be trusted, else together
     with the `anytime` interval, which holds at every moment of any log; `interval` says which. `standard_error` is the
-    bootstrap's. `evaluated` is "stationary" for a policy that is fixed, "learning" for one that learned as it
-    went. `more_decisions` is how many more of the log's kind are needed before the candidate can be told from the
-    logging policy; 0 if it can, None if no number would do.
+    jackknife's, of the estimator whose interval it is (`interval_of`). `evaluated` is "stationary" for a policy that is
+    fixed, "learning" for one that learned as it went. `more_decisions` is how many more of the log's kind are needed
+    before the candidate can be told from the logging policy; 0 if it can, None if no number would do.
     """
 
     candidate: str

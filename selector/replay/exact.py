@@ -10,19 +10,19 @@ from msgspec import Struct
 from msgspec.structs import replace as changed
 
 from selector.decisions import Decision, Entry, Label
-from selector.errors import InvalidLabel
 from selector.fold import Fold
 from selector.policy import Policy
 from selector.replay.account import Account
 from selector.replay.bootstrap import Resamples
 from selector.replay.comparison import differences
+from selector.replay.consequences import cost_of, loss_of, unseen
 from selector.replay.errors import InvalidLog
 from selector.replay.evaluation import Evaluation
+from selector.replay.groups import GROUPS
 from selector.replay.judgement import LOGGED
 from selector.replay.latency import Latencies
-from selector.replay.models import Models
-from selector.replay.rehearsal import Judged, Rehearsal, costs, course, loss_of
-from selector.replay.survey import GROUPS
+from selector.replay.models import MeanReward, Models
+from selector.replay.rehearsal import Judged, Rehearsal, course
 
 Segment = Callable[[Decision], str]
 
@@ -38,22 +38,23 @@ class Setting(Struct, frozen=True, kw_only=True):
 class Course(Struct, frozen=True):
     """An exact replay: estimates, and for each candidate its account, its state's encoding, and its regret.
 
-    `models` is each model's mean reward, had it alone been asked; regret is the best one's minus the candidate's.
-    `oracle` is the mean reward of the best model for each query, in hindsight; None without labels.
+    `models` is each model's mean reward, had it alone been asked, where the log tells it; regret is the best one's
+    minus the candidate's. `oracle` is that of the best model for each query, in hindsight (see Models.oracle).
     """
 
     evaluation: Evaluation
     accounts: dict[str, Account]
     states: dict[str, bytes]
-    models: dict[str, float]
-    oracle: float | None
+    models: dict[str, MeanReward]
+    oracle: MeanReward | None
     decisions: int
     first: float | None
     last: float | None
 
     def regret(self, candidate: str) -> float:
         """Mean reward lost against the best single model in hindsight; below 0 for one that is better than that."""
-        return max(self.models.values(), default=0.0) - self.accounts[candidate].mean
+        best = max((each.reward for each in self.models.values()), default=0.0)
+        return best - self.accounts[candidate].mean
 
 
 def replay(
@@ -108,10 +109,10 @@ class _Board:
         segment = None if self.segment is None else self.segment(logged)
         for name, player in self.players.items():
             decision = player.decide(judged)
-            unknown = not player.follow and _unseen(decision, judged)
-            loss = None if unknown else _loss(decision, judged, setting)
+            unknown = not player.follow and unseen(decision, judged)
+            loss = None if unknown else loss_of(decision, judged, setting.fold.loss, setting.default)
             latency = self.latencies.of(decision, logged)
-            self.accounts[name].add(group, loss, decision, costs(decision, setting.costs), latency, segment)
+            self.accounts[name].add(group, loss, decision, cost_of(decision, setting.costs), latency, segment)
         self.models.add(judged, setting.fold.loss)
         self.decisions += 1
         self.times = [self.times[0] if self.times else logged.at, logged.at]
@@ -141,16 +142,3 @@ class _Board:
         if n % max(1, 2 ** max(0, n.bit_length() - 7)) == 0:
             for account in self.accounts.values():
                 account.curve.append((n, account.mean))
-
-
-def _unseen(decision: Decision, judged: Judged) -> bool:
-    """Whether it asked a model of which the log does not know what it would have said."""
-    asked = {model for selection in decision.selections for model in selection.models}
-    return bool(asked - set(judged.predictions) - judged.unanswered)
-
-
-def _loss(decision: Decision, judged: Judged, setting: Setting) -> float | None:
-    try:
-        return loss_of(decision, judged.feedback, judged.decision, setting.fold.loss, setting.default)
-    except InvalidLabel:
-        return None

@@ -23,12 +23,13 @@ _UNEVEN = 0.25  # how far from 1 the mean weight may be for the bootstrap to be 
 
 
 class _Candidate(Struct, frozen=True):
-    """One candidate's sums by group, their resampled totals, and its estimates so far."""
+    """One candidate's sums by group, their resampled totals, and the interval that holds at any time."""
 
     name: str
     tally: Tally
     sums: Sums
     totals: Sums
+    always: tuple[float, float]
     index: int
     learner: Rejection | None
 
@@ -54,7 +55,7 @@ def judge(
     learners: Mapping[str, Rejection],
 ) -> Evaluation:
     """All estimates, in the order of `names` for each candidate."""
-    candidates = _candidates(readings, learners, seed)
+    candidates = _candidates(readings, learners, seed, survey, confidence)
     some = candidates[0]
     logged = distribution(Estimator("rewards").value, some.sums, some.totals)
     rows, best = [], {}
@@ -78,13 +79,16 @@ def judge(
     return Evaluation(rows, what, pairs, survey, readings)
 
 
-def _candidates(readings: Readings, learners: Mapping[str, Rejection], seed: int) -> list[_Candidate]:
+def _candidates(
+    readings: Readings, learners: Mapping[str, Rejection], seed: int, survey: Survey, confidence: float
+) -> list[_Candidate]:
     found: list[_Candidate] = []
     resamples: Resamples | None = None
     for index, (name, tally) in enumerate(readings.tallies.items()):
         sums = tally.grouped()
         resamples = resamples or Resamples(len(sums["decisions"]), seed)
-        found.append(_Candidate(name, tally, sums, resamples.totals(sums), index, learners.get(name)))
+        always = _anytime(tally, survey, confidence)
+        found.append(_Candidate(name, tally, sums, resamples.totals(sums), always, index, learners.get(name)))
     return found
 
 
@@ -105,7 +109,7 @@ def _estimate(
     effective = tally.total("accepted") if name == "replay" else caveats.effective(tally)
     known = candidate.distribution(name)
     counterpart = candidate.distribution(ESTIMATORS[name].interval_of or name)
-    always = _anytime(tally, survey, confidence)
+    always = candidate.always
     usual = _around(known.value, counterpart.interval(confidence), bounds_of(survey))
     trusted = _trusted(counterpart, tally, effective)
     low, high = usual if trusted else anytime.hull(usual, always)
@@ -118,7 +122,7 @@ def _estimate(
         effective_sample_size=effective,
         warnings=_warnings(candidate, name, survey, uncovered, needed[1], trusted=trusted),
         interval="bootstrap" if trusted else "anytime",
-        standard_error=known.error,
+        standard_error=counterpart.error,
         bootstrap_low=usual[0],
         bootstrap_high=usual[1],
         anytime_low=always[0],

@@ -8,30 +8,42 @@ from selector.losses import Loss
 from selector.replay.rehearsal import Judged
 
 
+class MeanReward(Struct, frozen=True):
+    """A mean reward, and of how many decisions it is."""
+
+    reward: float
+    decisions: int
+
+
 class Models(Struct):
-    """Each model's summed loss where it is known, and the summed loss of the best for each query."""
+    """Each model's summed loss where it is known, and that of the best of all where all are known."""
 
     count: dict[str, int] = field(default_factory=dict)
     loss: dict[str, float] = field(default_factory=dict)
-    queries: int = 0
+    complete: int = 0
     least: float = 0.0
 
     def add(self, judged: Judged, loss: Loss) -> None:
-        """Take in what all models said of one query."""
-        if judged.feedback.label is None or not judged.predictions:
+        """Take in what is known of one query."""
+        if judged.feedback.label is None:
             return
         losses = {model: loss(prediction, judged.feedback.label) for model, prediction in judged.predictions.items()}
         for model, lost in losses.items():
             self.count[model] = self.count.get(model, 0) + 1
             self.loss[model] = self.loss.get(model, 0.0) + lost
-        self.queries += 1
-        self.least += min(losses.values())
+        if losses and losses.keys() >= set(judged.decision.query.available):
+            self.complete += 1
+            self.least += min(losses.values())
 
-    def rewards(self) -> dict[str, float]:
-        """Their mean rewards."""
-        return {model: 1.0 - self.loss[model] / n for model, n in sorted(self.count.items())}
+    def rewards(self) -> dict[str, MeanReward]:
+        """Of each model."""
+        return {model: MeanReward(1.0 - self.loss[model] / n, n) for model, n in sorted(self.count.items())}
 
     @property
-    def oracle(self) -> float | None:
-        """The mean reward of whoever asks, each time, a model that will be best; None if there are no labels."""
-        return 1.0 - self.least / self.queries if self.queries else None
+    def oracle(self) -> MeanReward | None:
+        """Of whoever asks, each time, a model that will be best; None if the log never tells what all would have said.
+
+        Where it tells only of models that were asked, these were chosen because they are good: the best of those known
+        would be no oracle.
+        """
+        return MeanReward(1.0 - self.least / self.complete, self.complete) if self.complete else None

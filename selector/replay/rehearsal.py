@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from random import Random
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from selector.decisions import Decision, Entry, Feedback, Label, Prediction, Query, Selection
+from selector.decisions import Decision, Entry, Feedback, Prediction, Query, Selection
 from selector.fold import Fold
 from selector.learner import Learner
-from selector.losses import Loss, loss_of_answer
 
 
 class Judged(Struct, frozen=True):
@@ -143,24 +142,3 @@ def course(judged: Iterable[Judged], entries: Iterable[Entry]) -> Iterator[Judge
                 early.add(decision.query.id)
                 yield Judged(decision, entry.event)
         yield entry
-
-
-def loss_of(
-    decision: Decision, feedback: Feedback, logged: Decision, loss: Loss, default: Label | None
-) -> float | None:
-    """The loss of an answer where the feedback tells it: a reward only tells that of the logged answer."""
-    answer = decision.answer
-    if answer.output is None:
-        if feedback.label is None or default is None:
-            return 1.0
-        return loss(Prediction(default), feedback.label)
-    if feedback.label is None and answer.output != logged.answer.output:
-        return None
-    return loss_of_answer(decision, feedback, loss)
-
-
-def costs(decision: Decision, known: Mapping[str, float]) -> float:
-    """What the models that were asked took: their own account, else what they cost according to `known`."""
-    asked = {model for selection in decision.selections for model in selection.models}
-    own = {model: p.cost for model, p in decision.predictions.items() if p.cost is not None}
-    return sum(own.get(model, known.get(model, 0.0)) for model in asked)

@@ -7,9 +7,8 @@ from typing import Protocol
 
 import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
-from selector.replay.errors import InvalidCandidate, InvalidLog
+from selector.replay.errors import InvalidCandidate
 from selector.replay.features import Encoder
 from selector.replay.logged import Column, Floats, Integers, LoggedDecisions
 
@@ -161,31 +160,3 @@ def check_matrix(name: str, candidate: Matrix, rows: int, actions: int) -> None:
             f"candidate {name!r}: probabilities must be at least 0 and sum to one; those of row {row + 1} sum to "
             f"{sums.ravel()[row]:.6g} ({int(wrong.sum())} such rows)"
         )
-
-
-class Groups:
-    """Deals decisions into at most `count` groups, which are resampled in their place.
-
-    All of a user's are in one group; without users, each run of `count` rows has one in every group, at random.
-    """
-
-    def __init__(self, count: int, seed: int) -> None:
-        self.count = count
-        self._rng = np.random.default_rng([seed, 1])
-        self._deal: NDArray[np.intp] = np.empty(0, dtype=np.intp)
-
-    def of(self, part: Part) -> Integers:
-        """The group of each row of the next part."""
-        if part.users is not None:
-            return part.users % self.count
-        n = len(part)
-        while len(self._deal) < n:
-            self._deal = np.concatenate([self._deal, self._rng.permutation(self.count)])
-        dealt, self._deal = self._deal[:n], self._deal[n:]
-        return dealt
-
-
-def check_log(n: int) -> None:
-    """Raise InvalidLog if there are no decisions."""
-    if n == 0:
-        raise InvalidLog("the log is empty: there is no decision to learn from")

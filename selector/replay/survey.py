@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import norm
 
+from selector.replay.errors import InvalidLog
+from selector.replay.groups import Groups
 from selector.replay.logged import Floats, Integers, check_numbers
 from selector.replay.reward_model import FOLDS, RewardModel, features_of
-from selector.replay.source import Groups, Part, Source, check_log
+from selector.replay.source import Part, Source
 
-GROUPS = 1_000
-"""Groups that are resampled; up to so many decisions (or users), each is one."""
 _SUSPECT = 1e-4  # a calibration test that gives less than this says that probabilities are wrong
 
 
@@ -38,10 +38,11 @@ class Survey:
         self.inverse = np.zeros((2, len(source.actions)))
         self.own_models: list[RewardModel] = []
         self._with_model, self._with_own_models = with_model, with_own_models
-        groups = Groups(GROUPS, seed)
+        groups = Groups(seed)
         for part in source.parts():
             self._add(part, groups)
-        check_log(self.decisions)
+        if self.decisions == 0:
+            raise InvalidLog("the log is empty: there is no decision to learn from")
         self.second_moments /= self.decisions
         self.uncovered = self.mass[:, self.counts == 0].sum(axis=1) / self.decisions
 

@@ -11,11 +11,12 @@ from msgspec import Struct
 from selector.replay.anytime import ConfidenceSequence
 from selector.replay.balance import Balance
 from selector.replay.estimators import Limits, columns
+from selector.replay.groups import GROUPS, Groups
 from selector.replay.learning import Chosen, Rejection
 from selector.replay.logged import Floats, Integers
 from selector.replay.reward_model import FOLDS
-from selector.replay.source import Groups, Part, Source
-from selector.replay.survey import GROUPS, Survey, weights_of
+from selector.replay.source import Part, Source
+from selector.replay.survey import Survey, weights_of
 
 BINS = np.array([0.0, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, np.inf])
 """Edges of the histogram of weights."""
@@ -99,7 +100,7 @@ def tally(source: Source, survey: Survey, learners: Mapping[str, Rejection], see
     limits = {name: Limits(n, moment, largest) for name, moment, largest in weights}
     limits |= {name: Limits(n, 1.0, most) for name in learners}
     tallies = {name: Tally(limit, bounds_of(survey)) for name, limit in limits.items()}
-    groups, rng = Groups(GROUPS, seed), np.random.default_rng([seed, 3])
+    groups, rng = Groups(seed), np.random.default_rng([seed, 3])
     reliability = Reliability(np.zeros(10), np.zeros(10), np.zeros(10))
     for part in source.parts():
         dealt = groups.of(part)

@@ -38,7 +38,7 @@ class BodyReader(Generic[B]):
         try:
             return self._decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise BadRequest(_cause(error, self._kind.__struct_encode_fields__)) from None
+            raise BadRequest(cause(error, self._kind.__struct_encode_fields__)) from None
 
     def input(self, text: Raw) -> Input:
         """One input. Raises InvalidInput."""
@@ -63,7 +63,8 @@ class BodyReader(Generic[B]):
             return None
 
 
-def _cause(error: Exception, valid: Sequence[str]) -> str:
+def cause(error: Exception, valid: Sequence[str]) -> str:
+    """What is wrong with a body whose fields are `valid` ones, with the nearest of them for one that is not."""
     message = str(error)
     field = re.search(r"unknown field `(.*)`", message)
     return message if field is None else unknown("field", field[1], valid)

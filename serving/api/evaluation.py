@@ -17,6 +17,7 @@ from selector.policy import Policy
 from selector.replay import InvalidLog
 from serving.api.admin import found
 from serving.api.bodies import EvaluateBody
+from serving.api.body_reader import cause
 from serving.api.documentation import taking
 from serving.api.routes import read_body
 from serving.choices import read_policy
@@ -80,7 +81,7 @@ def evaluation(service: Service) -> APIRouter:
         try:
             body = json.decode(await read_body(request, service.config.server.body_limit), type=EvaluateBody)
         except DecodeError as error:
-            raise BadRequest(str(error)) from None
+            raise BadRequest(cause(error, EvaluateBody.__struct_encode_fields__)) from None
         return Response(json.encode(await evaluations.evaluate(application, body)), media_type="application/json")
 
     return router

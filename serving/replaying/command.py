@@ -16,19 +16,17 @@ from selector.replay.evaluator import evaluate_source
 from selector.replay.learning import constant
 from selector.replay.source import Lookup, Matrix, Memory, Part, Source
 from serving.errors import CannotAdopt
+from serving.progress import progress
 from serving.refusal import refuse
 from serving.replaying import candidates as candidate_files
 from serving.replaying import mapping
-from serving.replaying.console import progress, show
+from serving.replaying.console import show
 from serving.replaying.files import ParsedLog, parsed
 from serving.replaying.policies import asked_for
 from serving.replaying.request import Request
-from serving.replaying.results import Results, Settings, as_builtins, verdict
+from serving.replaying.results import SEGMENTS, Results, Settings, as_builtins, verdict
 from serving.replaying.tables import Advance
-from serving.settings import ConfigError
-
-SEGMENTS = 20
-"""Segments that are shown, the largest."""
+from serving.settings import ConfigError, check_choice
 
 
 def run(request: Request) -> None:
@@ -44,6 +42,8 @@ def run(request: Request) -> None:
 def _replay(request: Request) -> None:
     if not 0.0 < request.confidence < 1.0:
         raise InvalidCandidate(f"--confidence: expected a number between 0 and 1, found {request.confidence:g}")
+    for name in request.estimators:
+        check_choice("estimator", name, ESTIMATORS, "--estimator")
     if request.yes and not request.promote:
         raise InvalidCandidate("--yes goes with --promote")
     if request.promote and request.app is None:
@@ -93,7 +93,13 @@ def _of_file(request: Request) -> Results:
             seed=request.seed,
             version=version("windjammer"),
         )
-    return Results(settings=settings, whole=whole, segments=segments, verdict=verdict(whole, request.confidence))
+    return Results(
+        settings=settings,
+        whole=whole,
+        segments=segments,
+        smaller=len(found.segments) - len(segments),
+        verdict=verdict(whole, request.confidence),
+    )
 
 
 def _evaluate(

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Collection, Sequence
 from pathlib import PurePath
+from typing import Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from selector.replay import Difference, Estimate, Evaluation
-from serving.replaying.results import Results, ruling
-from serving.replaying.tables import Advance
+from selector.replay.judgement import LOGGED
+from serving.replaying.results import Results, errors_by_segment, hindsight, ruling
 
 _MANY = 4  # candidates from which only the default estimator of each is shown, and only the leader's differences
-
-
-@contextmanager
-def progress(*steps: str, shown: bool = True) -> Iterator[Sequence[Advance]]:
-    """A bar on stderr for each step, with the time that is left; each hears shares from 0 to 1."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not (shown and console.is_terminal)) as bars:
-        yield [partial(_advance, bars, bars.add_task(step, total=1.0)) for step in steps]
-
-
-def _advance(bars: Progress, task: TaskID, share: float) -> None:
-    bars.update(task, completed=share)
+_UNBROKEN = ("value", "low", "high", "interval", "ESS", "max w")  # columns whose cells stay on one line
 
 
 def show(results: Results) -> None:
@@ -41,8 +27,12 @@ def show(results: Results) -> None:
     console.print(_estimates(results.whole, title, short=many))
     for name, evaluation in results.segments.items():
         console.print(_estimates(evaluation, f"{name}: {evaluation.logged.decisions:,} decisions", short=True))
+    if results.smaller:
+        console.print(f"[dim]and {results.smaller} smaller segments[/dim]")
     if results.outcomes:
         console.print(_outcomes(results))
+    if any(outcome.segments for outcome in results.outcomes.values()):
+        console.print(_segments(results))
     if results.partial is not None:
         console.print(_estimates(results.partial, "estimates from single choices", short=many))
     if len(results.whole.differences) > 1:
@@ -56,38 +46,70 @@ def show(results: Results) -> None:
 
 
 def _estimates(evaluation: Evaluation, title: str, *, short: bool = False) -> Table:
-    table = Table("candidate", "estimator", title=escape(title), box=SIMPLE_HEAD, collapse_padding=True)
-    for name in ("value", "low", "high", "interval", "ESS", "max w"):
-        table.add_column(name, no_wrap=True, justify="right")
-    for row in evaluation.best if short else evaluation:
-        table.add_row(*_cells(row))
-    table.add_section()
-    table.add_row(*_cells(evaluation.logged)[:7])
-    return table
+    names = ("candidate", "estimator", "value", "low", "high", "interval", "ESS", "max w")
+    rows = [_cells(row) for row in (evaluation.best if short else evaluation)]
+    logged = _cells(evaluation.logged)[:7]
+    return _table(title, names, rows, [logged], spare=("estimator", "interval", "ESS", "max w"))
 
 
 def _cells(row: Estimate) -> list[str]:
     numbers = (f"{x:.6f}" for x in (row.value, row.low, row.high))
     size = f"{row.effective_sample_size:,.0f}"
-    return [escape(row.candidate), row.estimator, *numbers, row.interval, size, f"{row.largest_weight:.3g}"]
+    return [row.candidate, row.estimator, *numbers, row.interval, size, f"{row.largest_weight:.3g}"]
 
 
 def _outcomes(results: Results) -> Table:
-    title = "what came of them, a decision"
-    table = Table("policy", title=title, box=SIMPLE_HEAD, collapse_padding=True)
-    timed = any(o.latency_ms is not None for o in results.outcomes.values())
-    for name in ("error", "regret", "models asked", "cost", *(["ms"] if timed else []), "sure", "default", "not told"):
-        table.add_column(name, justify="right")
-    for name, o in results.outcomes.items():
-        shares = (f"{share:.1%}" for share in (o.sure, o.default, o.unknown))
-        numbers = (f"{1 - o.reward:.4f}", f"{o.regret:.4f}", f"{o.models_asked:.2f}", f"{o.cost:.4g}")
-        times = ["" if o.latency_ms is None else f"{o.latency_ms[0]:.1f}"] if timed else []
-        table.add_row(escape(name), *numbers, *times, *shares)
-    table.add_section()
-    for name, reward in results.models.items():
-        table.add_row(escape(f"{name} alone"), f"{1 - reward:.4f}")
-    if results.oracle is not None:
-        table.add_row("the best of them each time", f"{1 - results.oracle:.4f}")
+    rows = [
+        [
+            name,
+            *(f"{1 - o.reward:.4f}", f"{o.regret:.4f}", f"{o.models_asked:.2f}", f"{o.cost:.4g}"),
+            "" if o.latency_ms is None else f"{o.latency_ms[0]:.1f}",
+            *(f"{share:.1%}" for share in (o.sure, o.default, o.unknown)),
+        ]
+        for name, o in results.outcomes.items()
+    ]
+    n = results.settings.decisions
+    last = [
+        [name, f"{1 - mean.reward:.4f}", *[""] * 6, f"{1 - mean.decisions / n:.1%}"]
+        for name, mean in hindsight(results).items()
+    ]
+    names = ("policy", "error", "regret", "models asked", "cost", "ms", "sure", "default", "not told")
+    return _table("what came of them, a decision", names, rows, last, spare=("ms", "sure", "default"))
+
+
+def _segments(results: Results) -> Table:
+    """Of two policies only where there are many: the logged one and the best."""
+    policies = list(results.outcomes)
+    if len(policies) > _MANY + 1:
+        policies = [LOGGED, max(policies[1:], key=lambda name: results.outcomes[name].reward)]
+    rows, smaller = errors_by_segment(results, policies)
+    table = _table("errors by segment", ("segment", "decisions", *policies), rows)
+    if smaller:
+        table.caption = f"and {smaller} smaller segments"
+    return table
+
+
+def _table(
+    title: str,
+    names: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    last: Sequence[Sequence[str]] = (),
+    spare: Collection[str] = (),
+) -> Table:
+    """Rows, and the `last` apart from them. A `spare` column that says the same of all rows is told below them."""
+    told = {name: {row[j] for row in rows} for j, name in enumerate(names) if name in spare and len(rows) > 1}
+    alike = {name: values.pop() for name, values in told.items() if len(values) == 1}
+    table = Table(title=escape(title), box=SIMPLE_HEAD, collapse_padding=True)
+    for j, name in enumerate(names):
+        if name not in alike:
+            side: Literal["left", "right"] = "left" if j == 0 else "right"
+            table.add_column(escape(name), justify=side, overflow="fold", no_wrap=name in _UNBROKEN)
+    for section in (rows, last):
+        for row in section:
+            table.add_row(*(escape(cell) for name, cell in zip(names, row, strict=False) if name not in alike))
+        table.add_section()
+    if said := [f"{name} {value}" for name, value in alike.items() if value]:
+        table.caption = escape(f"of all: {', '.join(said)}")
     return table
 
 

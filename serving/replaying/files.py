@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from msgspec import Struct
@@ -17,6 +17,7 @@ from selector.replay.features import LEVELS
 from selector.replay.source import Lookup, Matrix
 from serving.replaying import mapping as roles
 from serving.replaying.candidates import CandidateFile, Joined, actions_of, describe, rows_of, wide
+from serving.replaying.columns import Codes, StoredColumn
 from serving.replaying.tables import Advance, Chunk, chunks, columns_of
 
 
@@ -27,42 +28,6 @@ class ParsedLog(Struct, frozen=True):
     actions: Sequence[str]
     matrices: dict[str, Matrix]
     segments: dict[str, NDArray[np.intp]] = {}
-
-
-class _Codes:
-    """Text as numbers, in the order of its appearance; at most `limit` of them, the last for all others."""
-
-    def __init__(self, known: Sequence[str] = (), limit: int | None = None) -> None:
-        self.known = {name: code for code, name in enumerate(known)}
-        self._limit = limit
-
-    def of(self, cells: Sequence[str]) -> NDArray[np.int64]:
-        known = self.known
-        for cell in dict.fromkeys(cells):
-            if cell not in known:
-                known[cell] = len(known) if self._limit is None else min(len(known), self._limit - 1)
-        return np.array([known[cell] for cell in cells], dtype=np.int64)
-
-
-class _Column:
-    """A column on disk."""
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / f"{len(list(folder.iterdir()))}.bin"
-        self.file: IO[bytes] = self.path.open("wb")
-        self.dtype: np.dtype[Any] = np.dtype(np.float64)
-
-    def write(self, values: NDArray[Any]) -> None:
-        self.dtype = values.dtype
-        self.file.write(np.ascontiguousarray(values).tobytes())
-
-    def mapped(self, width: int | None = None) -> NDArray[Any]:
-        """All that was written, [n] or [n, width]."""
-        self.file.close()
-        if self.path.stat().st_size == 0:
-            raise InvalidLog("the log is empty: there is no decision to learn from")
-        flat: NDArray[Any] = np.memmap(self.path, self.dtype, "r")
-        return flat if width is None else flat.reshape(-1, width)
 
 
 @contextmanager
@@ -90,12 +55,12 @@ class _Parser:
     ) -> None:
         self.path, self.mapping, self.files, self.by, self.folder = path, mapping, files, by, folder
         named = sorted(set().union(*(actions_of(file, mapping.action) for file in files)), key=_natural)
-        self.actions, self.users, self.levels = _Codes(named), _Codes(), _Codes()
+        self.actions, self.users, self.levels = Codes(named), Codes(), Codes()
         self.named = len(named)
         self.joined = {f.name: Joined(f, mapping.action, named) for f in files if f.long or f.keys or rows_of(f) == 1}
         self.aligned = [file for file in files if file.name not in self.joined]
-        self.contexts: dict[str, _Codes | None] = {}
-        self.columns: dict[str, _Column] = {}
+        self.contexts: dict[str, Codes | None] = {}
+        self.columns: dict[str, StoredColumn] = {}
 
     def parse(self, advance: Advance) -> ParsedLog:
         """Read the log once."""
@@ -144,7 +109,7 @@ class _Parser:
     def _context(self, chunk: Chunk, name: str) -> NDArray[Any]:
         """Codes of categories (text, or few whole numbers in the first chunk), else numbers."""
         if name not in self.contexts:
-            self.contexts[name] = _Codes(limit=LEVELS) if _categories(chunk, name) else None
+            self.contexts[name] = Codes(limit=LEVELS) if _categories(chunk, name) else None
         codes = self.contexts[name]
         return chunk.numbers(name) if codes is None else codes.of(chunk.text(name))
 
@@ -155,7 +120,7 @@ class _Parser:
 
     def _align(self, file: CandidateFile, n: int) -> NDArray[Any]:
         """A file whose rows are those of the log."""
-        column = self.columns[f"rows {file.name}"] = _Column(self.folder)
+        column = self.columns[f"rows {file.name}"] = StoredColumn(self.folder)
         for chunk in chunks(file.path):
             if len(chunk):
                 column.write(wide(chunk, file, self.actions.known))
@@ -166,7 +131,7 @@ class _Parser:
 
     def _write(self, name: str, values: NDArray[Any]) -> None:
         if name not in self.columns:
-            self.columns[name] = _Column(self.folder)
+            self.columns[name] = StoredColumn(self.folder)
         self.columns[name].write(values)
 
     def _mapped(self, name: str) -> NDArray[Any]:

@@ -10,7 +10,7 @@ from msgspec import json, to_builtins
 
 from selector.errors import WindjammerError
 from selector.replay import Estimate, Evaluation, InvalidLog
-from serving.replaying.results import Results, ruling
+from serving.replaying.results import Results, errors_by_segment, hindsight, ruling
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
@@ -57,9 +57,11 @@ def _page(results: Results, figures: str) -> str:
         _estimates(results.whole),
         *(["<h2>From single choices</h2>", _estimates(results.partial)] if results.partial is not None else []),
         *(["<h2>What came of them</h2>", _outcomes(results)] if results.outcomes else []),
+        *_segments(results),
         "<h2>Plots</h2>",
         figures,
         *(f"<h2>{escape(name)}</h2>{_estimates(each)}" for name, each in results.segments.items()),
+        *([f"<p>and {results.smaller} smaller segments</p>"] if results.smaller else []),
         "<h2>To get the same again</h2>",
         f"<pre>{escape(json.format(json.encode(to_builtins(settings))).decode())}</pre>",
     ]
@@ -101,10 +103,22 @@ def _outcomes(results: Results) -> str:
         ]
         for name, o in results.outcomes.items()
     ]
-    rows += [[f"{name} alone", "", f"{1 - reward:.4f}", *[""] * 8] for name, reward in results.models.items()]
-    if results.oracle is not None:
-        rows.append(["the best of them each time", "", f"{1 - results.oracle:.4f}", *[""] * 8])
+    n = results.settings.decisions
+    rows += [
+        [name, "", f"{1 - mean.reward:.4f}", *[""] * 7, f"{1 - mean.decisions / n:.1%}"]
+        for name, mean in hindsight(results).items()
+    ]
     return _table(("policy", "state", *numbers), rows)
+
+
+def _segments(results: Results) -> Iterable[str]:
+    policies = list(results.outcomes)
+    if not any(outcome.segments for outcome in results.outcomes.values()):
+        return
+    rows, smaller = errors_by_segment(results, policies)
+    yield f"<h2>Errors by segment</h2>{_table(('segment', 'decisions', *policies), rows)}"
+    if smaller:
+        yield f"<p>and {smaller} smaller segments</p>"
 
 
 def _table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -69,9 +69,9 @@ def curves(results: Results) -> str:
     for i, (name, outcome) in enumerate(results.outcomes.items()):
         counts, rewards = zip(*outcome.curve, strict=True) if outcome.curve else ((), ())
         axes.plot(counts, rewards, label=name, color=_COLOURS[i % len(_COLOURS)], linewidth=1.3)
-    for name, reward in results.models.items():
-        axes.axhline(reward, color="#bbbbbb", linewidth=0.8, linestyle=":")
-        axes.annotate(name, (1.0, reward), xycoords=("axes fraction", "data"), fontsize=7, color="#888888")
+    for name, alone in results.models.items():
+        axes.axhline(alone.reward, color="#bbbbbb", linewidth=0.8, linestyle=":")
+        axes.annotate(name, (1.0, alone.reward), xycoords=("axes fraction", "data"), fontsize=7, color="#888888")
     axes.set_xlabel("decisions")
     axes.legend(frameon=False)
     return _svg(figure)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
@@ -10,6 +10,11 @@ from typing import Any
 from msgspec import Struct, to_builtins
 
 from selector.replay import Difference, Estimate, Evaluation
+from selector.replay.judgement import LOGGED
+from selector.replay.models import MeanReward
+
+SEGMENTS = 20
+"""Segments that are shown to people, the largest."""
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -32,7 +37,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
     `latency_ms` is the mean and the 95th percentile, None where the log does not tell. `regret` is against the best
     single model in hindsight, `state` the digest of what it knows at the end, `curve`
-    pairs of decisions and mean reward so far, `segments` mean rewards.
+    pairs of decisions and mean reward so far.
     """
 
     reward: float
@@ -45,13 +50,13 @@ class Outcome(Struct, frozen=True, kw_only=True):
     latency_ms: tuple[float, float] | None = None
     state: str | None = None
     curve: list[tuple[int, float]] = []
-    segments: dict[str, float] = {}
+    segments: dict[str, MeanReward] = {}
 
 
 class Results(Struct, frozen=True, kw_only=True):
-    """An evaluation, and one for each segment where the log was cut by a column.
+    """An evaluation, and where the log was cut by a column one for each of the largest segments, but `smaller` ones.
 
-    After exact replay: `outcomes` by candidate, the mean reward of each of the `models` and of the best for
+    After exact replay: `outcomes` by candidate, what each of the `models` alone would have got, and the best for
     each query (`oracle`), and `partial`, the estimates
     for candidates of whose choices the log does not tell all. `gate` is what `serving.replaying.gate.describe` says,
     and whether a policy was `adopted`.
@@ -60,12 +65,29 @@ class Results(Struct, frozen=True, kw_only=True):
     settings: Settings
     whole: Evaluation
     segments: dict[str, Evaluation] = {}
+    smaller: int = 0
     partial: Evaluation | None = None
     outcomes: dict[str, Outcome] = {}
-    models: dict[str, float] = {}
-    oracle: float | None = None
+    models: dict[str, MeanReward] = {}
+    oracle: MeanReward | None = None
     verdict: str = ""
     gate: dict[str, Any] | None = None
+
+
+def hindsight(results: Results) -> dict[str, MeanReward]:
+    """What the log tells of each model alone, and of the best each time, by what people call them."""
+    alone = {f"{name} alone": mean for name, mean in results.models.items()}
+    return alone if results.oracle is None else {**alone, "the best of them each time": results.oracle}
+
+
+def errors_by_segment(results: Results, policies: Sequence[str]) -> tuple[list[list[str]], int]:
+    """Of each of the largest segments its name, decisions and the error of each policy; how many more there are."""
+    segments = [results.outcomes[name].segments for name in policies]
+    sizes = {name: mean.decisions for name, mean in results.outcomes[LOGGED].segments.items()}
+    largest = sorted(sizes, key=lambda name: (-sizes[name], name))[:SEGMENTS]
+    errors = ([f"{1 - each[name].reward:.4f}" if name in each else "" for each in segments] for name in largest)
+    rows = [[name, f"{sizes[name]:,}", *row] for name, row in zip(largest, errors, strict=True)]
+    return rows, len(sizes) - len(largest)
 
 
 def verdict(evaluation: Evaluation, confidence: float) -> str:
@@ -99,8 +121,8 @@ def as_builtins(results: Results) -> dict[str, Any]:
         found["gate"] = results.gate
     if results.outcomes:
         found["outcomes"] = to_builtins(results.outcomes)
-        found["models"] = results.models
-        found["oracle"] = results.oracle
+        found["models"] = to_builtins(results.models)
+        found["oracle"] = to_builtins(results.oracle)
     return found
 
 

@@ -18,9 +18,10 @@ from feedback_store.opening import open_log
 from feedback_store.ownership import held_alone
 from selector.decisions import Decision
 from selector.policy import Policy
-from selector.replay import ESTIMATORS, InvalidCandidate, InvalidLog
+from selector.replay import InvalidCandidate, InvalidLog
 from selector.replay.exact import Course
 from selector.replay.judgement import LOGGED
+from selector.replay.models import MeanReward
 from serving.config import ApplicationConfig, Config
 from serving.promotion import adoption, check_adoptable, in_force
 from serving.replaying.gate import Finding, describe, find, in_force_since
@@ -40,8 +41,6 @@ def results(request: Request, config: Config, advance: Advance) -> Results:
     """
     assert request.app is not None
     check_choice("application", request.app, config.applications, "--app")
-    for name in request.estimators:
-        check_choice("estimator", name, ESTIMATORS, "--estimator")
     configured = config.applications[request.app]
     candidates = _candidates(request, config, configured)
     if config.store.url == "memory://":
@@ -142,7 +141,7 @@ def _outcomes(course: Course) -> dict[str, Outcome]:
             latency_ms=_latency_ms(account.latencies),
             state=None if state is None else blake2b(state, digest_size=16).hexdigest(),
             curve=[(count, reward) for count, reward in account.curve],
-            segments={segment: total / count for segment, (count, total) in account.segments.items()},
+            segments={name: MeanReward(total / count, int(count)) for name, (count, total) in account.segments.items()},
         )
     return {LOGGED: found.pop(LOGGED), **found}
 

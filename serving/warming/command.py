@@ -16,10 +16,10 @@ from feedback_store.recovery import recover
 from selector.errors import WindjammerError
 from selector.replay import InvalidLog
 from serving.config import ApplicationConfig, Config, load
+from serving.progress import progress
 from serving.promotion import in_force
 from serving.query_ids import QueryIds
 from serving.refusal import refuse
-from serving.replaying.console import progress
 from serving.replaying.tables import Advance, columns_of
 from serving.service import spool_folder
 from serving.settings import check_choice

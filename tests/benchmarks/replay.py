@@ -25,7 +25,7 @@ from rich.table import Table
 
 from selector import EpsilonGreedy, Exp3
 from selector.replay import DEFAULT, ESTIMATORS, LoggedDecisions, evaluate, simulate
-from selector.replay.anytime import paths
+from selector.replay.anytime import held
 
 Floats = NDArray[np.float64]
 APIS = ("google", "facepp", "microsoft", "cnn")
@@ -142,7 +142,7 @@ def error_table(data: Path, logs: int, processes: int) -> Table:
     for estimator in ESTIMATORS:
         row = [rms[name, estimator] for name in names]
         title = f"{estimator} (default)" if estimator == DEFAULT else estimator
-        table.add_row(title, *(f"{x:.1f}" for x in row), f"{np.mean(row):.2f}")
+        table.add_row(title, *(f"{x:.1f}" for x in row), f"{np.mean(row):.5f}")
     return table
 
 
@@ -158,16 +158,18 @@ class Coverage(NamedTuple):
 
 
 def covered_by_one(kind: str, n: int, seed: int) -> list[Coverage]:
-    """Three candidates on one log of n decisions whose rewards are known in expectation."""
+    """Four candidates on one log of n decisions whose rewards are known in expectation."""
     rng = np.random.default_rng([seed, n])
     x, segment = rng.random(n), rng.integers(3, size=n)
     means = _means(x, segment, drifting=kind == "drifting")
     rewards = (rng.random((n, 4)) < means).astype(float)
     policies: dict[str, Any] = {
+        "stationary": logging(x),
+        "drifting": _turning(logging(x)),
         "adaptive": EpsilonGreedy(epsilon=0.2),
         "adversarial": Exp3(learning_rate=0.02, share=0.02),
     }
-    log = simulate(rewards, policies.get(kind, logging(x)), seed, {"x": x, "segment": segment})
+    log = simulate(rewards, policies[kind], seed, {"x": x, "segment": segment})
     candidates = {name: np.broadcast_to(p, (n, 4)) for name, p in targets(x).items() if name != "uniform"}
     return [_coverage(log, candidates[e.candidate], means, e) for e in evaluate(log, candidates, [DEFAULT], seed=seed)]
 
@@ -183,21 +185,26 @@ def _means(x: Floats, segment: NDArray[Any], *, drifting: bool) -> Floats:
     return clipped
 
 
+def _turning(chances: Floats) -> Floats:
+    """From one logging policy to its mirror image, little by little."""
+    turned = np.linspace(0.0, 1.0, len(chances))[:, None]
+    mixed: Floats = (1.0 - turned) * chances + turned * chances[:, ::-1]
+    return mixed
+
+
 def _coverage(log: LoggedDecisions, chances: Floats, means: Floats, row: Any) -> Coverage:
     n = len(log)
     values = (chances * means).sum(axis=1)
     truth = float(values.mean())
     weights = chances[np.arange(n), log.actions] / log.probabilities
-    at = np.unique(np.geomspace(10, n, 30).astype(int))
-    lows, highs = paths(weights, log.rewards, 0.95, at)
-    so_far = np.cumsum(values)[at - 1] / at
+    so_far = np.cumsum(values) / np.arange(1, n + 1)
     return Coverage(
         row.low <= truth <= row.high,
         row.bootstrap_low <= truth <= row.bootstrap_high,
-        bool(((lows <= so_far) & (so_far <= highs)).all()),
+        bool(held(weights, log.rewards, so_far, 0.95).all()),
         row.high - row.low,
         row.bootstrap_high - row.bootstrap_low,
-        float(highs[-1] - lows[-1]),
+        row.anytime_high - row.anytime_low,
     )
 
 
@@ -237,7 +244,7 @@ def speed_table(decisions: int) -> Table:
     log = simulate(rewards, chances, 0)
     candidate = np.array([0.1, 0.1, 0.2, 0.1, 0.5])
     model = np.broadcast_to(1 - errors, (decisions, 5))
-    table = Table("what", "decisions/s", "value", title=f"{decisions:,} decisions, five models, one process")
+    table = Table("what", "decisions/s", "a CPU second", "value", title=f"{decisions:,} decisions, five models")
     rows: dict[str, Callable[[], float]] = {
         "IPS + SNIPS + DR, reward model given": lambda: (
             evaluate(log, {"c": candidate}, ["dr", "snips", "ips"], reward_model=model)[0].value
@@ -249,11 +256,13 @@ def speed_table(decisions: int) -> Table:
         ),
     }
     for name, run in rows.items():
-        started = time.perf_counter()
+        started, spent = time.perf_counter(), time.process_time()
         value = run()
-        table.add_row(name, f"{decisions / (time.perf_counter() - started):,.0f}", f"{value:.5f}")
-    rate, value = vowpal(log)
-    table.add_row("Vowpal Wabbit --cb_explore 5 --explore_eval", f"{rate:,.0f}", f"{value:.5f}")
+        seconds = time.perf_counter() - started, time.process_time() - spent
+        table.add_row(name, *(f"{decisions / each:,.0f}" for each in seconds), f"{value:.5f}")
+    *seconds_of_vowpal, value = vowpal(log)
+    rates = (f"{decisions / each:,.0f}" for each in seconds_of_vowpal)
+    table.add_row("Vowpal Wabbit --cb_explore_adf --explore_eval", *rates, f"{value:.5f}")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     table.caption = f"peak memory of this process, with the simulation of the log: {peak:,.0f} MiB"
     return table
@@ -268,8 +277,8 @@ def _formulas(log: LoggedDecisions, candidate: Floats, model: Floats) -> float:
     return float(dr + 0 * (ips + snips))
 
 
-def vowpal(log: LoggedDecisions) -> tuple[float, float]:
-    """Decisions a second and mean reward of `--explore_eval` with a learner of its own, in a process of its own."""
+def vowpal(log: LoggedDecisions) -> tuple[float, float, float]:
+    """Seconds, those of a CPU, and mean reward of `--explore_eval` with its own learner, in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "log.txt"
         rows = zip(log.actions.tolist(), log.rewards.tolist(), log.probabilities.tolist(), strict=True)
@@ -285,7 +294,8 @@ def vowpal(log: LoggedDecisions) -> tuple[float, float]:
         )
         started = time.perf_counter()
         done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
-        return len(log) / (time.perf_counter() - started), -float(done.stdout.split()[-1])
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return time.perf_counter() - started, used.ru_utime + used.ru_stime, -float(done.stdout.split()[-1])
 
 
 def main() -> None:

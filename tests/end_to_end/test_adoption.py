@@ -77,7 +77,7 @@ def test_what_cannot_be_evaluated_is_refused(serve: Serve) -> None:
     server.start()
     bodies: dict[str, dict[str, Any]] = {
         "unknown policy 'exp33'; did you mean 'exp3'?": {"candidates": ["exp33"]},
-        "unknown field `candidate`": {"candidate": ["exp3"]},
+        "unknown field 'candidate'; did you mean 'candidates'?": {"candidate": ["exp3"]},
         "Expected `array` of length >= 1": {"candidates": []},
         "the log has no decision with feedback": {"candidates": ["exp3"]},
         "adoption = false": {"candidates": ["exp3"], "dry_run": False},

@@ -40,6 +40,12 @@ def test_probabilities_by_which_nobody_chose_are_found_out() -> None:
     assert "the logged probabilities are not those by which choices were made" in wrong[0].warnings[0]
 
 
+def test_a_choice_that_was_certain_and_is_logged_as_nearly_so_is_found_out() -> None:
+    """Of 200 that are made with a chance of .9, 20 should be others; that none is has a chance of 1 in a billion."""
+    log = LoggedDecisions([0] * 200, [0, 1] * 100, [0.9] * 200)
+    assert "the logged probabilities are not those" in said_of(log, [1.0])
+
+
 def test_a_log_that_is_nearly_silent_says_so() -> None:
     rare = LoggedDecisions([0] * 990 + [1] * 10, [0, 1] * 500, [0.99] * 990 + [0.01] * 10)
     assert "its effective sample size is 10: the log is nearly silent about it" in said_of(rare, [0.0, 1.0])

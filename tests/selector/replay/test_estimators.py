@@ -7,6 +7,8 @@ import pytest
 
 from selector.replay import ESTIMATORS, Estimate, Evaluation, InvalidCandidate, LoggedDecisions, evaluate, simulate
 from selector.replay.estimators import Limits
+from selector.replay.reward_model import FOLDS, RewardModel
+from selector.replay.source import Part
 from tests.selector.replay.samples import a_log, a_world, switching, value
 
 WORLD = a_world(2_500, seed=3)
@@ -46,6 +48,38 @@ def rows() -> dict[str, Estimate]:
 )
 def test_follows_its_formula(rows: dict[str, Estimate], name: str, expected: float) -> None:
     assert rows[name].value == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("bias", [0.0, 0.03, -0.1])
+def test_the_blend_corrects_the_model_as_far_as_its_residuals_are_no_noise(bias: float) -> None:
+    found = by_name(evaluate(LOG, {"c": CANDIDATE}, ["blend"], reward_model=MODEL + bias))["blend"].value
+    b = (W * (E - bias)).sum() / W.sum()
+    noise = ((W * (E - bias - b)) ** 2).sum() / len(LOG) ** 2
+    assert found == pytest.approx(D.mean() + bias + b * max(0.0, 1.0 - noise / b**2), rel=1e-9)
+
+
+def test_heavy_weights_are_clipped_switched_off_and_shrunk() -> None:
+    """Of 2,500 decisions, above 10."""
+    log = simulate(WORLD.rewards, [0.02, 0.49, 0.49], 5)
+    found = by_name(evaluate(log, {"c": [0.9, 0.1, 0.0]}, ["clipped", "switch", "dros"], reward_model=MODEL))
+    w = np.array([0.9 / 0.02, 0.1 / 0.49, 0.0])[log.actions]
+    model, residual = MODEL @ [0.9, 0.1, 0.0], log.rewards - MODEL[ROWS, log.actions]
+    assert found["clipped"].value == pytest.approx((np.minimum(w, 10.0) * log.rewards).mean())
+    assert found["switch"].value == pytest.approx((model + w * (w < 10.0) * residual).mean())
+    assert found["dros"].value == pytest.approx((model + 100.0 * w / (w**2 + 100.0) * residual).mean())
+
+
+def test_the_more_decisions_the_heavier_weights_are_trusted() -> None:
+    assert [Limits(n, 1.0, 1.0).tau for n in (100, 10_000, 1_000_000)] == [10.0, 10.0, 100.0]
+    assert Limits(10_000, 4.0, 9.0).smoothing == pytest.approx(Limits(10_000, 1.0, 9.0).smoothing / 2)
+
+
+@pytest.mark.parametrize("name", ["dm", "blend", "switch"])
+def test_what_borrows_an_interval_borrows_its_standard_error(rows: dict[str, Estimate], name: str) -> None:
+    """That of a model alone is not what is unknown about the candidate."""
+    own, other = rows[name], rows["sndr"]
+    assert own.standard_error == other.standard_error > 0
+    assert (own.low, own.high) == (min(own.value, other.low), max(own.value, other.high))
 
 
 def test_all_there_are_come_out_and_the_default_is_first(rows: dict[str, Estimate]) -> None:
@@ -122,6 +156,19 @@ class TestBalancedWeights:
         dr, balanced = np.square([self.errors(seed) for seed in range(30)]).mean(axis=0)
         assert balanced < 0.4 * dr
 
+    def test_do_not_lean_on_the_model_where_the_draws_were_telling(self) -> None:
+        """It is wrong where the log is thin: a stretch that shows it must not count for less than one that does not."""
+        errors = []
+        for seed in range(30):
+            thin = np.random.default_rng(seed).integers(2, size=2_000) == 1
+            rewards = np.column_stack([thin, np.full(2_000, 0.5)]).astype(float)
+            chances = np.where(thin, 0.04, 0.8)
+            log = simulate(rewards, np.column_stack([chances, 1 - chances]), seed)
+            model = np.column_stack([np.zeros(2_000), np.full(2_000, 0.5)])
+            (row,) = evaluate(log, {"c": [1.0, 0.0]}, ["balanced"], reward_model=model)
+            errors.append(row.value - thin.mean())
+        assert abs(np.mean(errors)) < 4 * np.std(errors) / 30**0.5
+
     def test_are_all_alike_where_the_policy_never_changed(self, rows: dict[str, Estimate]) -> None:
         assert rows["balanced"].value == pytest.approx(rows["dr"].value, abs=rows["dr"].standard_error / 3)
 
@@ -174,6 +221,16 @@ class TestTheRewardModel:
         found = by_name(evaluate(LOG, {"c": CANDIDATE}))
         assert found["dr"].standard_error < 0.8 * found["ips"].standard_error
         assert found["dm"].value == pytest.approx(value(WORLD, CANDIDATE), abs=0.04)
+
+    def test_does_not_explain_a_reward_by_itself(self) -> None:
+        """There is nothing to learn: whoever predicts it better than its mean has seen it."""
+        rng = np.random.default_rng(1)
+        features, rewards = rng.normal(size=(500, 100)), rng.normal(size=500)
+        part = Part(np.zeros(500, dtype=np.intp), rewards, np.ones(500), [], features=features)
+        folds = np.arange(500) % FOLDS
+        model = RewardModel(1, 100)
+        model.add(part, folds)
+        assert np.square(rewards - model.predict(part, folds)[:, 0]).mean() > rewards.var()
 
     def test_without_contexts_is_a_mean_of_each_action(self) -> None:
         log = LoggedDecisions(LOG.actions, R, LOG.probabilities)

@@ -23,6 +23,7 @@ from selector.policy import Policy
 from selector.replay import InvalidLog
 from selector.replay.exact import Setting, replay
 from selector.replay.judgement import LOGGED
+from selector.replay.models import MeanReward
 from selector.replay.partial import single_choices
 from selector.replay.rehearsal import Judged, Rehearsal, course
 from tests.benchmarks.model_failure import decide
@@ -40,7 +41,9 @@ def reporting(model: str, prediction: Prediction, cost: float) -> Prediction:
 class Recorder:
     """Runs a policy with feedback that comes `delay` decisions late, and keeps its log and its own record."""
 
-    def __init__(self, policy: Policy[Any], n: int, seed: int = 1, delay: int = 1, users: int = 0) -> None:
+    def __init__(
+        self, policy: Policy[Any], n: int, seed: int = 1, delay: int = 1, users: int = 0, *, shadows: bool = False
+    ) -> None:
         self.policy, self.log, self.record = policy, MemoryLog(), list[Decision]()
         self.fold = Fold(policy=policy, loss=ZeroOne())
         self.learner = self.fold.everyone()
@@ -50,6 +53,7 @@ class Recorder:
         self._append(PolicyChanged(policy.settings), None, 0.0)
         world = Random(f"world {seed}")
         told = [truth_and_predictions(world) for _ in range(n)]
+        self.joined = [outputs for _, outputs in told] if shadows else [{}] * n
         for i in range(n + delay):
             if i < n:
                 self._decide(i, told[i][1], f"u{i % users}" if users else None)
@@ -61,7 +65,7 @@ class Recorder:
 
     def feedback(self, query: int, label: int, at: float) -> None:
         user = self.record[query].query.user
-        self._append(Feedback((query + 1,), label=label), user, at)
+        self._append(Feedback((query + 1,), label=label, joined=self.joined[query]), user, at)
 
     def _decide(self, i: int, outputs: dict[str, Prediction], user: str | None) -> None:
         own = None if user is None else self.users.get(user)
@@ -107,6 +111,13 @@ def test_a_policy_decides_as_it_did_when_it_ran(policy: Policy[Any], delay: int)
     assert policy.encode(rehearsal.population.state) == policy.encode(ran.learner.state)
 
 
+def test_a_policy_learns_from_what_it_would_have_asked_not_from_all_that_the_log_knows() -> None:
+    ran = Recorder(Thompson(), 200)
+    made, rehearsal = rehearsed(Thompson(), Recorder(Exp3(), 200, shadows=True))
+    assert made == ran.record
+    assert rehearsal.policy.encode(rehearsal.population.state) == ran.policy.encode(ran.learner.state)
+
+
 def test_users_meet_their_own_states() -> None:
     ran = Recorder(Exp3(), 120, users=3)
     made, _ = rehearsed(Exp3(), Recorder(Exp4(), 120, users=3))
@@ -126,9 +137,11 @@ def test_rewards_regret_and_the_best_model_are_those_of_the_record() -> None:
     candidates: dict[str, Policy[Any]] = {"static": Static(model="cnn"), "vote": MajorityVote()}
     found = replay(recorder.judged(), recorder.log.entries("a"), candidates, SETTING)
     static, vote = found.evaluation
-    assert static.value == found.models["cnn:1"] == max(found.models.values())
+    assert found.models["cnn:1"] == MeanReward(static.value, 300)
+    assert static.value == max(alone.reward for alone in found.models.values())
     assert found.regret("static") == 0
-    assert found.oracle == pytest.approx(
+    assert found.oracle is not None
+    assert found.oracle.reward == pytest.approx(
         np.mean([any(p.output == j.feedback.label for p in j.predictions.values()) for j in recorder.judged()])
     )
     assert found.regret("vote") == pytest.approx(static.value - vote.value)
@@ -147,6 +160,26 @@ def test_a_candidate_that_asks_what_the_log_does_not_know_gets_bounds_and_a_reas
     assert found.evaluation.winner is None
 
 
+def test_the_best_in_hindsight_is_told_only_where_all_models_are_known() -> None:
+    """Of the models that were asked alone, the best known would be whichever was asked."""
+    chosen = Recorder(Exp3(), 100)
+    found = replay(chosen.judged(), chosen.log.entries("a"), {"static": Static(model="cnn")}, SETTING)
+    assert found.oracle is None
+    assert sum(alone.decisions for alone in found.models.values()) == 100
+    world = Random("world 1")
+    told = [truth_and_predictions(world)[1] for _ in range(100)]
+    half = [
+        Judged(j.decision, changed(j.feedback, joined=told[i]) if i % 2 else j.feedback)
+        for i, j in enumerate(chosen.judged())
+    ]
+    found = replay(half, chosen.log.entries("a"), {"static": Static(model="cnn")}, SETTING)
+    assert found.oracle is not None
+    assert found.oracle.decisions == 50
+    assert found.oracle.reward == np.mean(
+        [any(p.output == j.feedback.label for p in j.predictions.values()) for j in half[1::2]]
+    )
+
+
 def test_single_choices_become_a_table_for_the_estimators() -> None:
     recorder = Recorder(Exp3(), 80, users=4)
     table = single_choices(recorder.judged(), ZeroOne())
@@ -159,20 +192,39 @@ def test_single_choices_become_a_table_for_the_estimators() -> None:
     assert single_choices(Recorder(Exp4(), 5).judged(), ZeroOne()) is None
 
 
-def test_a_reward_tells_nothing_of_an_answer_that_was_not_given() -> None:
+def a_log_of_rewards(n: int) -> MemoryLog:
+    """Of decisions by x, which was right each time; y said the same in every other."""
     log = MemoryLog()
     log.commit([], [Pending("a", None, 0.0, ModelsChanged(("x:1", "y:1")))])
-    for i in range(1, 5):
+    for i in range(1, n + 1):
         predictions = {"x:1": Prediction("cat"), "y:1": Prediction("dog" if i % 2 else "cat")}
         given = decide(
             Static(model="x"), Static(model="x").initial_state(()), Query(i, ("x:1", "y:1")), predictions, Random(1)
         )
         row = changed(given, application="a", at=float(i), predictions=predictions)
         log.commit([Row(i, "a", None, None, encode(row))], [Pending("a", None, i + 0.5, Feedback((i,), reward=1.0))])
+    return log
+
+
+def test_a_reward_tells_nothing_of_an_answer_that_was_not_given() -> None:
+    log = a_log_of_rewards(4)
     judged = (Judged(*pair) for pair in log.judged("a"))
     found = replay(judged, log.entries("a"), {"y": Static(model="y")}, SETTING)
     assert (found.accounts["y"].judged, found.accounts["y"].unknown) == (2, 2)
     assert (found.evaluation[0].low, found.evaluation[0].high) == (0.5, 1.0)
+
+
+def test_nobody_learns_from_a_reward_for_an_answer_that_was_not_theirs() -> None:
+    log, rehearsal, made = a_log_of_rewards(60), Rehearsal(Fold(policy=Exp3(), loss=ZeroOne())), list[Decision]()
+    for event in course((Judged(*pair) for pair in log.judged("a")), log.entries("a")):
+        if isinstance(event, Judged):
+            made.append(rehearsal.decide(event))
+        else:
+            rehearsal.fold(event)
+    agreed = sum(decision.answer.output == "cat" for decision in made)
+    assert 30 < agreed < 60
+    described = Exp3().describe(rehearsal.population.state)
+    assert sum(model["count"] for model in described.values()) == agreed
 
 
 def test_models_whose_answer_was_late_are_late_for_the_candidate_too() -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from msgspec.structs import replace as changed
 from numpy.typing import ArrayLike
 from scipy.stats import binom
 
-from selector.replay import DEFAULT, LoggedDecisions, evaluate, simulate
+from selector.replay import DEFAULT, Difference, Estimate, Evaluation, LoggedDecisions, evaluate, simulate
 from selector.replay.gate import Ruling, rule
+from selector.replay.judgement import LOGGED
 from tests.selector.replay.samples import a_log, a_world, logging, switching, value
 
 WORLD = a_world(2_000, seed=1)
@@ -31,6 +33,17 @@ def test_a_better_policy_is_adopted_and_a_worse_one_is_not() -> None:
 def test_not_if_it_is_better_by_less_than_the_margin() -> None:
     assert ruled({"better": switching(WORLD.x)}, margin=GAIN / 2).adopt == "better"
     assert ruled({"better": switching(WORLD.x)}, margin=GAIN).adopt is None
+
+
+def test_a_difference_that_could_be_none_is_not_enough() -> None:
+    """A lower bound above what the current policy happened to get does not allow for the noise in that."""
+    row = Estimate(candidate="c", estimator="dr", value=0.6, low=0.52, high=0.68, effective_sample_size=500)
+    logged = changed(row, candidate=LOGGED, value=0.5, low=0.42, high=0.58)
+    unsure = rule(Evaluation([row], logged, [Difference("c", LOGGED, 0.1, -0.01, 0.21)]), 0.0)
+    assert unsure.adopt is None
+    assert "the lower bound of their difference, -0.0100, is not above 0" in unsure.reasons["c"]
+    assert rule(Evaluation([row], logged, [Difference("c", LOGGED, 0.1, 0.01, 0.19)]), 0.0).adopt == "c"
+    assert rule(Evaluation([row], logged, [Difference("c", LOGGED, 0.1, 0.01, 0.19)]), 0.015).adopt is None
 
 
 def test_of_several_the_one_with_the_highest_lower_bound() -> None:

@@ -6,12 +6,13 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from scipy.stats import binom, norm
+from numpy.typing import NDArray
+from scipy.stats import binom, norm, t
 
 from selector import EpsilonGreedy
 from selector.replay import LoggedDecisions, evaluate, simulate
-from selector.replay.anytime import Capital, ConfidenceSequence, bets, of_rewards, paths
-from selector.replay.bootstrap import Resamples, distribution
+from selector.replay.anytime import Capital, ConfidenceSequence, bets, held, of_rewards
+from selector.replay.bootstrap import Distribution, Resamples, distribution
 from tests.selector.replay.samples import a_log, a_world, logging, switching, value
 
 LOGS = 100
@@ -39,18 +40,33 @@ def test_they_hold_where_the_logging_policy_learns() -> None:
 
 
 def test_those_for_any_time_hold_at_every_prefix_while_the_world_drifts() -> None:
-    n, held = 400, 0
-    at = np.arange(10, n + 1, 30)
+    n, always = 400, 0
     for seed in range(LOGS):
         world = a_world(n, seed)
         means = np.clip(world.means + 0.3 * np.sin(np.arange(n) / 60)[:, None], 0, 1)
         rewards = (np.random.default_rng(seed).random((n, 3)) < means).astype(float)
         log = simulate(rewards, logging(world.x), seed)
         chances = switching(world.x)
-        lows, highs = paths(chances[np.arange(n), log.actions] / log.probabilities, log.rewards, 0.95, at)
-        so_far = np.cumsum((chances * means).sum(axis=1))[at - 1] / at
-        held += bool(((lows <= so_far) & (so_far <= highs)).all())
-    assert held >= FEWEST
+        so_far = np.cumsum((chances * means).sum(axis=1)) / np.arange(1, n + 1)
+        weights = chances[np.arange(n), log.actions] / log.probabilities
+        always += bool(held(weights, log.rewards, so_far, 0.95).all())
+    assert always >= FEWEST
+
+
+@pytest.mark.parametrize("shares", [(0.4, 0.4, 0.2), (0.55, 0.4, 0.05)], ids=["mean 1", "mean below 1"])
+def test_an_interval_holds_what_is_between_its_ends(shares: tuple[float, ...]) -> None:
+    """As told for every moment at once, and as told in the course of the log; a far too small weight is missing."""
+    rng = np.random.default_rng(5)
+    weights, rewards = rng.choice([0.0, 0.8, 3.0], 600, p=shares), (rng.random(600) < 0.4).astype(float)
+    sought = np.linspace(0.005, 0.995, 100)
+    at_once = np.array([held(weights, rewards, np.full(600, each), 0.95) for each in sought])
+    sequence = ConfidenceSequence(600, 3.0)
+    for start in range(0, 600, 20):
+        sequence.add(weights[start : start + 20], rewards[start : start + 20])
+        low, high = sequence.interval(0.95)
+        assert at_once[:, start + 19].tolist() == ((low <= sought) & (sought <= high)).tolist()
+    assert 0.05 < low < 0.35
+    assert 0.45 < high < 0.95
 
 
 def test_fair_bets_multiply_the_capital_as_seldom_as_allowed() -> None:
@@ -100,14 +116,54 @@ def test_values_come_in_any_portions() -> None:
     assert one_by_one.bound(0.05, 0.0) == pytest.approx(at_once.bound(0.05, 0.0))
 
 
+def of_mean(x: NDArray[np.float64]) -> Distribution:
+    sums = {"x": x, "decisions": np.ones(len(x))}
+    return distribution(lambda s: s["x"] / s["decisions"], sums, Resamples(len(x), seed=1).totals(sums))
+
+
 def test_the_bootstrap_of_a_mean_agrees_with_theory() -> None:
     x = np.random.default_rng(3).normal(size=400)
-    sums = {"x": x, "decisions": np.ones(400)}
-    resamples = Resamples(400, seed=1)
-    known = distribution(lambda s: s["x"] / s["decisions"], sums, resamples.totals(sums))
+    known = of_mean(x)
     assert known.error == pytest.approx(x.std(ddof=1) / 20, rel=1e-9)
     low, high = known.interval(0.95)
-    assert (high - low) / 2 == pytest.approx(1.96 * known.error, rel=0.15)
+    assert known.value - low == pytest.approx(1.96 * known.error, rel=0.15)
+    assert high - known.value == pytest.approx(1.96 * known.error, rel=0.15)
+
+
+DRAWS = norm.ppf((np.arange(20_000) + 0.5) / 20_000)
+"""A standard normal bootstrap distribution."""
+
+
+def test_the_bootstrap_leans_away_from_a_bias_of_its_draws() -> None:
+    """Draws that lie half a deviation too high: the statistic does too, so the interval is that much lower."""
+    low, high = Distribution(0.0, DRAWS + 0.5, np.tile([1.0, -1.0], 500)).interval(0.95)
+    assert (low, high) == pytest.approx((-0.5 - 1.96, -0.5 + 1.96), abs=0.02)
+
+
+def test_the_bootstrap_leans_towards_the_longer_tail() -> None:
+    known = Distribution(0.0, DRAWS, np.log1p(-(np.arange(60) + 0.5) / 60))
+    assert known.skewness == pytest.approx(2 / 60**0.5, rel=0.2), "that of an exponential mean"
+    low, high = known.interval(0.95)
+    level = 1 - 0.025 / (1 + 8 * known.skewness)
+    z, a = t.ppf(level, known.freedom) * (60 / 59) ** 0.5, known.skewness / 6
+    assert (low, high) == pytest.approx((-z / (1 + a * z), z / (1 - a * z)), rel=0.02)
+
+
+def test_few_observations_know_their_own_spread_less_well() -> None:
+    """Student's t of 9 degrees of freedom: 2.26, not 1.96."""
+    known = of_mean(norm.ppf((np.arange(10) + 0.5) / 10))
+    low, high = known.interval(0.95)
+    assert known.freedom == 9
+    assert (high - low) / 2 == pytest.approx(2.26 * known.error, rel=0.06)
+
+
+def test_a_spread_that_few_of_many_make_is_as_little_known_as_that_of_few() -> None:
+    even = np.where(np.arange(1_000) % 2 == 0, 1.0, -1.0)
+    heavy = np.where(np.arange(1_000) < 20, 30.0 * even, 0.01 * even)
+    assert of_mean(even).freedom == 999
+    normal = norm.ppf((np.arange(1_000) + 0.5) / 1_000)
+    assert of_mean(normal).freedom == pytest.approx(999, rel=0.05)
+    assert of_mean(heavy).freedom == pytest.approx(2 / (1 / 20 - 1 / 1_000), rel=1e-3)
 
 
 def test_decisions_of_one_user_are_not_independent() -> None:
@@ -125,7 +181,16 @@ def test_few_decisions_get_the_interval_that_always_holds() -> None:
     world = a_world(20, 1)
     (row,) = evaluate(a_log(world, 1), {"c": switching(world.x)}, ["ips"])
     assert row.interval == "anytime"
+    assert row.low == min(row.bootstrap_low, row.anytime_low) < row.anytime_high <= row.high
+    assert row.low == row.anytime_low
     assert any("too few or too uneven decisions" in warning for warning in row.warnings)
+
+
+@pytest.mark.parametrize(("chosen", "interval"), [(350, "anytime"), (450, "bootstrap"), (650, "anytime")])
+def test_weights_far_from_a_mean_of_1_get_the_interval_that_always_holds(chosen: int, interval: str) -> None:
+    log = LoggedDecisions([0] * chosen + [1] * (1_000 - chosen), [0, 1] * 500, [0.5] * 1_000)
+    (row,) = evaluate(log, {"c": [1.0, 0.0]}, ["snips"])
+    assert row.interval == interval
 
 
 def test_the_same_seed_gives_the_same_intervals_and_another_others() -> None:

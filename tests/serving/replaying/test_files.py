@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 from selector.replay import LoggedDecisions, evaluate
 from serving.cli import app
 from serving.replaying import tables
+from serving.replaying.results import SEGMENTS
 
 ITEMS = ("3", "7", "11")
 MAP = "action=item,reward=click,probability=pscore"
@@ -144,6 +145,13 @@ def test_segments_are_evaluated_apart(files: Files) -> None:
     assert value(segments["1"]["rows"], "ips") == pytest.approx((weights * files.click[first]).mean())
 
 
+def test_the_largest_segments_are_shown_with_how_many_more_there_are(files: Files) -> None:
+    arguments = ("--log", files.log, "--map", MAP, "--candidate", f"new={files.candidate}", "--estimator", "ips")
+    result = replay(*arguments, "--by", "who")
+    assert result.stdout.count("8 decisions") == SEGMENTS
+    assert f"and {50 - SEGMENTS} smaller segments" in result.stdout
+
+
 def test_policies_are_replayed_on_files_too(files: Files) -> None:
     """One that learns by rejection sampling, one that does not as if it were a file."""
     arguments = ("--policy", "static", "--set", "model=7", "--compare", "exp3", "--estimator", "snips")
@@ -197,7 +205,7 @@ def test_the_report_is_one_page_that_needs_nothing_else(files: Files) -> None:
         (["--log", "FOLDER/nan.csv"], "a reward must be a finite number; row 2 has nan"),
         (["--log", "FOLDER/zero.csv"], "must be above 0 and at most 1; row 1 has 0.0"),
         (["--log", "FOLDER/text.parquet"], "is not a Parquet file"),
-        (["--estimator", "isp"], "unknown estimator 'isp'"),
+        (["--estimator", "isp"], "--estimator: unknown estimator 'isp'; did you mean"),
         (["--confidence", "95"], "--confidence: expected a number between 0 and 1, found 95"),
     ],
 )

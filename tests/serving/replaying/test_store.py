@@ -25,6 +25,7 @@ from selector.population import Population
 from serving.cli import app
 from serving.config import load
 from serving.promotion import in_force
+from serving.replaying.results import SEGMENTS
 from tests.benchmarks.model_failure import decide
 from tests.selector.worlds import MODELS, truth_and_predictions
 
@@ -61,7 +62,9 @@ def a_store(folder: Path, policy: Policy[Any], n: int = 150, *, shadows: bool = 
     learner.fold_all(log.entries("digits"))
     for i in range(1, n + 1):
         label, outputs = truth_and_predictions(world)
-        decision: Decision = decide(policy, learner.state, Query(i, MODELS, features={"side": i % 2}), outputs, rng)
+        decision: Decision = decide(
+            policy, learner.state, Query(i, MODELS, features={"side": i % 2, "room": i % 30}), outputs, rng
+        )
         decision = changed(decision, application="digits", at=float(i))
         event = Pending("digits", None, i + 0.5, Feedback((i,), label=label, joined=outputs if shadows else {}))
         log.commit([Row(i, "digits", None, None, encode(decision))], [event])
@@ -126,7 +129,30 @@ def test_a_grid_of_settings_is_tried_in_one_pass_and_named_by_them(tmp_path: Pat
     assert (last["learning_rate"], last["share"]) == (0.5, 0.1)
     assert len(found["differences"]) == 8 * 7 / 2, "all pairs, the logged policy's too, hold at once"
     shown = replay(tmp_path, "--policy", "exp3", *grid).stdout
-    assert names[0] in shown.replace("\n", " ")
+    assert "…" not in shown, "nothing is cut at 80 columns"
+    assert all(f"  {name} " in shown for name in names)
+    assert "of all: estimator exact, interval bootstrap, ESS 150" in shown
+
+
+def test_the_largest_segments_are_shown_with_how_many_more_there_are(tmp_path: Path) -> None:
+    a_store(tmp_path, Exp4())
+    found = told(tmp_path, "--compare", "exp3", "--by", "room")["outcomes"]["exp3"]["segments"]
+    assert {name: each["decisions"] for name, each in found.items()} == {str(room): 5 for room in range(30)}
+    page = tmp_path / "out.html"
+    shown = replay(tmp_path, "--compare", "exp3", "--by", "room", "--report", str(page)).stdout
+    lines = [line.split() for line in shown.splitlines()]
+    assert ["0", "5", f"{1 - found['0']['reward']:.4f}"] in [[*line[:2], line[-1]] for line in lines if len(line) == 4]
+    for text in (shown, page.read_text()):
+        assert f"and {30 - SEGMENTS} smaller segments" in text
+
+
+def test_what_the_log_does_not_tell_of_a_model_is_said(tmp_path: Path) -> None:
+    a_store(tmp_path, Static(model="cnn"))
+    shown = replay(tmp_path, "--compare", "exp3").stdout
+    (alone,) = [line for line in shown.splitlines() if "cnn:1 alone" in line]
+    assert alone.split()[-1] == "0.0%"
+    assert "forest:1 alone" not in shown
+    assert "the best of them each time" not in shown, "nobody knows what the others would have said"
 
 
 class TestTheGate:
