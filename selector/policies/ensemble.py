@@ -87,8 +87,8 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         return everyone(query, selections)
 
     def combine(self, state: EnsembleState, query: Query, selections: Selections, predictions: Predictions) -> Answer:
-        asked = selections[0].models if selections else ()
         if self.task == "regression":
+            asked = selections[0].models if selections else ()
             return weighted_mean(asked, state.weights.logs_of(asked), predictions)
         if not predictions:
             return Answer(None)
@@ -98,11 +98,13 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
             pool = pool.with_models([*pool.models, *predictions])
             ballot = pool.ballot(predictions)
         chances = pool.opinions(ballot).mixed
-        pooled, first = best(chances), state.precedence.first
+        answer, first = best(chances), state.precedence.first
         if state.leanings is not None and len(ballot.labels) > 1:
-            chances = state.leanings.leant(ballot.labels, chances, predictions)
-            first = first or best(chances) != pooled  # a user's own record outweighs everyone's vote
-        answer = best(chances) if first else _vote(state.weights.logs_of(pool.models), ballot)
+            pooled, chances = answer, state.leanings.leant(ballot.labels, chances, predictions)
+            answer = best(chances)
+            first = first or answer != pooled  # a user's own record outweighs everyone's vote
+        if not first:
+            answer = _vote(state.weights.logs_of(pool.models), ballot)
         return Answer(ballot.labels[answer], _calibration(state, selections, predictions)(chances[answer]))
 
     def judged_by(self, loss: Loss) -> Loss:
@@ -113,7 +115,7 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         changed: list[int] = []
         if self.task == "classification":
             state.record.add(decision.predictions, losses)
-            right = {model: losses[model] < WRONG for model in pool.models if model in losses}
+            right = {model: loss < WRONG for model, loss in losses.items() if model in pool.models}
             if right:
                 lesson, changed = pool.learn(decision.predictions, right)
                 if lesson is not None:

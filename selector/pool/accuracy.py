@@ -41,16 +41,21 @@ class Accuracy(Struct, array_like=True):
         """
         seen, hits = self.seen, self.right
         if seen >= _ENOUGH:
-            misses = seen - hits
-            rise, fall = self.rise * seen / (misses + hits * _SHIFT), self.fall * seen / (misses + hits / _SHIFT)
-            if right:
-                rise *= _SHIFT
-                fall /= _SHIFT
+            misses, rise, fall = seen - hits, self.rise, self.fall
+            if right or rise > 1.0:
+                rise = rise * seen / (misses + hits * _SHIFT)
+                if right:
+                    rise *= _SHIFT
+                self.rise = rise if rise > 1.0 else 1.0
+            if not right or fall > 1.0:
+                fall = fall * seen / (misses + hits / _SHIFT)
+                if right:
+                    fall /= _SHIFT
+                self.fall = fall if fall > 1.0 else 1.0
             if rise > _ALARM or fall > _ALARM:
                 self.right, self.seen, self.rise, self.fall = 1.0, 2.0, 1.0, 1.0
                 return True
-            self.rise = rise if rise > 1.0 else 1.0
-            self.fall = fall if fall > 1.0 else 1.0
-        self.right = hits + right
+        if right:
+            self.right = hits + 1.0
         self.seen = seen + 1.0
         return False

@@ -22,6 +22,7 @@ _CURVATURE = 0.5  # a new weight's sum of squared gradients
 _REACH = 3.0  # stretched scores, within [-5, 5], are divided by it, so that they teach about as fast as the rest
 _ROWS, _CELLS = 2048, 24  # answers of one model, and outcomes of one answer, remembered at most
 _NOTHING: Cells = {}  # what is known of an answer that was never given
+_UNTRIED: Weight = [0.0]  # the weight of a score that has taught nothing
 
 
 class Confusions(Struct, array_like=True):
@@ -41,20 +42,22 @@ class Confusions(Struct, array_like=True):
     ) -> tuple[list[float], list[float]]:
         """Scores of the outcomes, in log odds, given those of the first opinion; log P(outcome) before any answer."""
         ids, counts, others = ballot.ids, self.counts, self._others(ballot)
-        scores, before, prior = [], [], self.prior[0]
-        for o, outcome in enumerate(ids):
-            x = LN2 * log2(counts.get(outcome, 0.0) + 1.0)
-            before.append(x)
-            scores.append(_TAKEN_OVER * first[o] + prior * x)
-        scores[-1] += self.bias[0]
+        said = []
         for i, vote, bin_, x in ballot.votes:
             voter, label = voters[i], ids[vote]
-            weight, trust, x = voter.confusion[0], voter.trust.get(label, _NOTHING), x / _REACH
-            row = voter.rows.get(label * BINS + bin_, _NOTHING)
-            for o, outcome in enumerate(ids):
-                cell, trusted = row.get(outcome) or _new(voter, o == vote, others), trust.get(outcome)
-                z = weight * cell[3] + cell[0]
-                scores[o] += z + x * trusted[0] if trusted else z
+            row, trust = voter.rows.get(label * BINS + bin_, _NOTHING), voter.trust.get(label, _NOTHING)
+            said.append((voter, vote, voter.confusion[0], row, x / _REACH, trust))
+        scores, before, prior = [], [], self.prior[0]
+        for o, outcome in enumerate(ids):
+            usual = LN2 * log2(counts.get(outcome, 0.0) + 1.0)
+            before.append(usual)
+            score = _TAKEN_OVER * first[o] + prior * usual
+            if outcome == NONE:
+                score += self.bias[0]
+            for voter, vote, weight, row, x, trust in said:
+                cell = row.get(outcome) or _new(voter, o == vote, others)
+                score += weight * cell[3] + cell[0] + x * trust.get(outcome, _UNTRIED)[0]
+            scores.append(score)
         return scores, before
 
     def learn(

@@ -14,8 +14,7 @@ NEGLIGIBLE = 0.003
 
 def step(weight: Weight, gradient: float, rate: float) -> None:
     """One step uphill, in place: AdaGrad (Duchi, Hazan, Singer: Adaptive subgradient methods, JMLR 2011)."""
-    squares = weight[1] + gradient * gradient
-    weight[1] = squares
+    weight[1] = squares = weight[1] + gradient * gradient
     weight[0] += rate * gradient / sqrt(squares)
 
 
@@ -26,4 +25,6 @@ def softmax(scores: Sequence[float]) -> list[float]:
         odd = exp(score - least) if score > least else 1.0
         odds.append(odd)
         total += odd
-    return [odd / total for odd in odds]
+    for i, odd in enumerate(odds):
+        odds[i] = odd / total
+    return odds

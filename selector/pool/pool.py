@@ -59,6 +59,7 @@ class Pool(Struct, array_like=True):
         candidates: dict[Label, int] = {}
         votes: list[Vote] = []
         scores, distributions = [], []
+        voters = self.voters
         for i, model in enumerate(self.models):
             prediction = predictions.get(model)
             if prediction is None:
@@ -70,7 +71,7 @@ class Pool(Struct, array_like=True):
             if score is None:
                 votes.append((i, vote, UNSCORED, 0.0))
             else:
-                votes.append((i, vote, self.voters[i].ranks.bin(score), stretch(score)))
+                votes.append((i, vote, voters[i].ranks.bin(score), stretch(score)))
                 scores.append((i, score))
         labels = list(candidates)
         ids = [self.labels.get(label, 0) for label in labels]

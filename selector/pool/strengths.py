@@ -92,11 +92,11 @@ class Strengths(Struct, array_like=True):
             for i, spreads in ballot.spreads.items():
                 step(voters[i].spread, sum(map(mul, residuals, spreads)), _RATE)
         for i, vote, bin_, x in ballot.votes:
-            voter = voters[i]
+            voter, residual = voters[i], residuals[vote]
             if telling:
-                step(voter.weight, residuals[vote] * voter.cells[bin_][2], _RATE)
+                step(voter.weight, residual * voter.cells[bin_][2], _RATE)
                 if x:
-                    step(voter.score, residuals[vote] * x, _RATE)
+                    step(voter.score, residual * x, _RATE)
             voter.add(bin_, truth[vote])
         for duel, first, second, key in found.contests:
             duel.add(key, truth[first], truth[second])
