@@ -25,8 +25,6 @@ from selector.pool import Pool
 from selector.pool.ballot import Ballot
 from selector.pool.opinions import Lesson, best
 
-_LEAD = 1.0  # the pool can say all that the vote can: at first it is taken for e times as likely the better of the two
-
 
 class EnsembleState(Struct, array_like=True):
     """Models' weights; the pool of classifiers, and whether its answer goes before the weighted vote's; calibration
@@ -38,7 +36,7 @@ class EnsembleState(Struct, array_like=True):
 
     weights: Weights = field(default_factory=lambda: Weights(Tally()))
     pool: Pool = field(default_factory=Pool)
-    precedence: Precedence = field(default_factory=lambda: Precedence(_LEAD))
+    precedence: Precedence = field(default_factory=Precedence)
     complete: Calibration = field(default_factory=Calibration)
     partial: Calibration = field(default_factory=Calibration)
     record: Record = field(default_factory=Record)
@@ -98,13 +96,14 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
             pool = pool.with_models([*pool.models, *predictions])
             ballot = pool.ballot(predictions)
         chances = pool.opinions(ballot).mixed
-        answer, first = best(chances), state.precedence.first
+        answer, own = best(chances), False
         if state.leanings is not None and len(ballot.labels) > 1:
             pooled, chances = answer, state.leanings.leant(ballot.labels, chances, predictions)
             answer = best(chances)
-            first = first or answer != pooled  # a user's own record outweighs everyone's vote
-        if not first:
-            answer = _vote(state.weights.logs_of(pool.models), ballot)
+            own = answer != pooled  # a user's own record outweighs everyone's vote
+        if not own and not state.precedence.always_first:
+            voted = _vote(state.weights.logs_of(pool.models), ballot)
+            answer = answer if state.precedence.prefers_first(chances[answer], chances[voted]) else voted
         return Answer(ballot.labels[answer], _calibration(state, selections, predictions)(chances[answer]))
 
     def judged_by(self, loss: Loss) -> Loss:
@@ -128,13 +127,14 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
     def _compare(self, state: EnsembleState, decision: Decision, lesson: Lesson) -> None:
         """The pool's answer and the vote's, as they were before this lesson, in place."""
         pooled, voted = best(lesson.claimed), _vote(state.weights.logs, lesson.ballot)
-        answered = lesson.claim(pooled if state.precedence.first else voted)
+        first = state.precedence.prefers_first(lesson.claimed[pooled], lesson.claimed[voted])
+        answered = lesson.claim(pooled if first else voted)
         if answered is not None:
             _calibration(state, decision.selections, decision.predictions).add(*answered)
         if pooled != voted:
             ours, theirs = lesson.claim(pooled), lesson.claim(voted)
-            if ours is not None and theirs is not None:
-                state.precedence.learn(ours[1], theirs[1], self.learning_rate, self.share)
+            if ours is not None and theirs is not None and ours[1] != theirs[1]:
+                state.precedence.learn(ours[0], theirs[0], ours[1], self.learning_rate, self.share)
 
     def blend(self, population: EnsembleState, own: OwnRecord, strength: float) -> EnsembleState:
         if isinf(strength):

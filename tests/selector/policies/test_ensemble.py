@@ -196,7 +196,7 @@ def test_the_weighted_vote_answers_once_it_was_right_more_often_where_the_pool_w
     for _ in range(10):
         state = learn(state, said, {"cnn:1": 1.0, "forest:1": 0.0, "svm:1": 0.0})
     state.weights.logs = [0.0, -5.0, -5.0]
-    state.precedence.lead = 0.1
+    state.precedence.first, state.precedence.first_if_sure, state.precedence.second = 0.24, 0.3, 0.46
     assert POLICY.combine(state, Query(1, MODELS), ASKED, said).output == "dog"
     state = learn(state, said, {"cnn:1": 0.0, "forest:1": 1.0, "svm:1": 1.0})
     assert POLICY.combine(state, Query(1, MODELS), ASKED, said).output == "cat"
