@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from itertools import combinations
 from math import exp
+from statistics import fmean
 
 from msgspec import Struct, field
 
@@ -173,9 +174,11 @@ class Pool(Struct, array_like=True):
         self.strengths.coalitions = {}
 
     def _forget(self, i: int) -> None:
-        """Learn a model anew: its accuracy has changed."""
-        weight, name, old = _initial_weight(len(self.models)), self.models[i], self.voters[i]
-        self.voters[i] = Voter([weight, 1.0], old.accuracy, old.ranks)
+        """Learn a model anew: its accuracy has changed. Its word weighs as the others' do on average."""
+        name, old = self.models[i], self.voters[i]
+        others = [voter for voter in self.voters if voter is not old] or [Voter([_initial_weight(1), 1.0])]
+        weight, confusion = fmean([v.weight[0] for v in others]), fmean([v.confusion[0] for v in others])
+        self.voters[i] = Voter([weight, 1.0], old.accuracy, old.ranks, confusion=[confusion, 1.0])
         self.voters[i].duels = {other: Duel() for other in old.duels}
         for voter in self.voters:
             if name in voter.duels:
