@@ -43,7 +43,7 @@ class Calibration(Struct, array_like=True):
         self.curvature = (a, b, d)
         determinant = a * d - b * b
         slope = self.slope + residual * (d * x - b) / determinant
-        self.slope = min(max(slope, _FLATTEST), _STEEPEST)
+        self.slope = _FLATTEST if slope < _FLATTEST else _STEEPEST if slope > _STEEPEST else slope
         self.offset += residual * (a - b * x) / determinant
 
 

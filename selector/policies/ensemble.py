@@ -114,7 +114,7 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         changed: list[int] = []
         if self.task == "classification":
             state.record.add(decision.predictions, losses)
-            right = {model: loss < WRONG for model, loss in losses.items() if model in pool.models}
+            right = {model: loss < WRONG for model, loss in losses.items()}
             if right:
                 lesson, changed = pool.learn(decision.predictions, right)
                 if lesson is not None:
@@ -145,7 +145,7 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         everyone = population.record
         record = own.record if own.record.models == everyone.models else own.record.with_models(everyone.models)
         voters = zip(population.pool.voters, everyone.wholes, strict=True)
-        fresh = [min(1.0, voter.accuracy.seen / (seen + 2.0)) for voter, (_, seen) in voters]
+        fresh = [min(1.0, voter.accuracy.labels[1] / (seen + 2.0)) for voter, (_, seen) in voters]
         leanings = Leanings(everyone, record, strength, fresh)
         return replace(population, weights=weights, leanings=leanings)
 

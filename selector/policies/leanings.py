@@ -39,22 +39,23 @@ class Record(Struct, array_like=True):
 
     def add(self, predictions: Predictions, losses: Losses) -> None:
         """Count one feedback, in place; unknown models are ignored."""
-        for model, whole, by_label in zip(self.models, self.wholes, self.by_label, strict=True):
+        for i, model in enumerate(self.models):
             loss = losses.get(model)
             if loss is None:
                 continue
-            right = loss < WRONG
+            right, whole = loss < WRONG, self.wholes[i]
             whole[0] += right
             whole[1] += 1
             prediction = predictions.get(model)
             if prediction is None:
                 continue
-            cell = by_label.get(prediction.output)
+            by_label, label = self.by_label[i], prediction.output
+            cell = by_label.get(label)
             if cell is not None:
                 cell[0] += right
                 cell[1] += 1
             elif len(by_label) < _LABELS:
-                by_label[prediction.output] = [int(right), 1]
+                by_label[label] = [int(right), 1]
 
 
 class Leanings(Struct, frozen=True):

@@ -72,14 +72,14 @@ class Weights(Struct, array_like=True):
         tally, logs = self.tally, self.logs
         counts, sums = tally.counts, tally.losses
         for i, model in enumerate(tally.models):
-            if model in losses:
-                counts[i] += 1.0
-                if loss := losses[model]:
-                    sums[i] += loss
-                if before is None or model in awake:
-                    known = True
-                    if loss:
-                        logs[i] -= learning_rate * loss
+            loss = losses.get(model)
+            if loss is None:
+                continue
+            counts[i] += 1.0
+            sums[i] += loss
+            if before is None or model in awake:
+                logs[i] -= learning_rate * loss
+                known = True
         if known:
             self.settle(share, awake, before)
 

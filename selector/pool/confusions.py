@@ -41,8 +41,8 @@ class Confusions(Struct, array_like=True):
         self, first: Sequence[float], ballot: Ballot, voters: Sequence[Voter]
     ) -> tuple[list[float], list[float]]:
         """Scores of the outcomes, in log odds, given those of the first opinion; log P(outcome) before any answer."""
-        ids, counts, others = ballot.ids, self.counts, self._others(ballot)
-        said = []
+        ids, counts = ballot.ids, self.counts
+        others, said = max(len(counts), len(ids)), []
         for i, vote, bin_, x in ballot.votes:
             voter, label = voters[i], ids[vote]
             row, trust = voter.rows.get(label * BINS + bin_, _NOTHING), voter.trust.get(label, _NOTHING)
@@ -69,7 +69,7 @@ class Confusions(Struct, array_like=True):
         claim: Sequence[float],
     ) -> None:
         """One label, in place: the chance of each outcome, now that it is known, and before."""
-        ids, others = ballot.ids, self._others(ballot)
+        ids, others = ballot.ids, max(len(self.counts), len(ballot.ids))
         residuals = list(map(sub, truth, claim))
         telling = max(residuals) > NEGLIGIBLE
         if telling:
@@ -78,7 +78,8 @@ class Confusions(Struct, array_like=True):
         possible = [(ids[o], chance) for o, chance in enumerate(truth) if chance]
         for i, vote, bin_, x in ballot.votes:
             voter, label = voters[i], ids[vote]
-            row = _row(voter.rows, label * BINS + bin_)
+            key = label * BINS + bin_
+            row = voter.rows.get(key) or _row(voter.rows, key)
             if NONE not in row:
                 row[NONE] = _new(voter, False, others)
             if telling:
@@ -107,9 +108,8 @@ class Confusions(Struct, array_like=True):
 
 def _new(voter: Voter, own: bool, others: int) -> Cell:
     """The cell of an outcome that was never right: SHRINKAGE labels, shared out by the voter's accuracy."""
-    accuracy = voter.accuracy
-    right = accuracy.right if own else (accuracy.seen - accuracy.right) / others
-    count = SHRINKAGE * right / accuracy.seen
+    right, seen = voter.accuracy.labels
+    count = SHRINKAGE * (right if own else (seen - right) / others) / seen
     return [0.0, _CURVATURE, count, LN2 * log2(count)]
 
 

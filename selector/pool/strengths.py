@@ -20,24 +20,27 @@ _BASE = 16  # digits of a coalition's key
 
 
 class Coalition(Struct, array_like=True):
-    """How often each outcome was right, and for each candidate log(that / times none was), from one of each."""
+    """How often each outcome was right, and log(that / times none of the candidates was), from one of each."""
 
     counts: list[float]
-    log_odds: list[float] = []
+    log_odds: list[float]
 
     def add(self, truth: Sequence[float]) -> None:
         """Count one label, in place: the chance of each outcome."""
-        counts = self.counts
-        if sum(counts) >= MEMORY:
+        counts, log_odds = self.counts, self.log_odds
+        full = sum(counts) >= MEMORY
+        if full:
             forget(counts)
+        rest = log2(counts[-1] + truth[-1] + 1.0)
         for o, chance in enumerate(truth):
             if chance:
                 counts[o] += chance
-        rest = log2(counts[-1] + 1.0)
-        self.log_odds = [LN2 * (log2(count + 1.0) - rest) for count in counts[:-1]]
+                log_odds[o] = LN2 * (log2(counts[o] + 1.0) - rest)
+        if full or truth[-1]:
+            log_odds[:] = [LN2 * (log2(count + 1.0) - rest) for count in counts]
 
 
-_UNKNOWN = Coalition([])
+_UNKNOWN = Coalition([], [])
 
 
 class Strengths(Struct, array_like=True):
@@ -72,8 +75,8 @@ class Strengths(Struct, array_like=True):
             key = _key(votes, leaders)
         contests, margins = _contests(votes, voters, names, len(ballot.labels))
         record = self.coalitions.get(key, _UNKNOWN).log_odds
-        if len(record) != len(margins):
-            record = [0.0] * len(margins)
+        if len(record) != len(scores):
+            record = [0.0] * len(scores)
         duels, coalition = self.duels[0], self.coalition[0]
         for o, margin in enumerate(margins):
             scores[o] += duels * margin + coalition * record[o]
@@ -105,7 +108,7 @@ class Strengths(Struct, array_like=True):
     def _count(self, key: int, truth: Sequence[float]) -> None:
         coalition = self.coalitions.get(key)
         if coalition is None:
-            coalition = Coalition([0.0] * len(truth))
+            coalition = Coalition([0.0] * len(truth), [0.0] * len(truth))
             if len(self.coalitions) < _COALITIONS:
                 self.coalitions[key] = coalition
         if len(coalition.counts) == len(truth):

@@ -139,7 +139,7 @@ def test_models_that_do_not_lead_may_answer_in_place_of_leaders() -> None:
     assert POLICY.combine(state, Query(1, models), asked, said).output == 0
     decision = Decision("", Query(1, models), 0.0, "ensemble", asked, said, Answer(0))
     state = POLICY.observe(state, decision, {m: float(p.output) for m, p in said.items()})
-    assert [voter.accuracy.seen for voter in state.pool.voters] == [2.0, 2.0, *[3.0] * 8]
+    assert [voter.accuracy.labels[1] for voter in state.pool.voters] == [2.0, 2.0, *[3.0] * 8]
 
 
 def test_confidence_stays_the_share_of_right_answers_where_predictions_are_missing() -> None:
