@@ -114,7 +114,9 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         changed: list[int] = []
         if self.task == "classification":
             state.record.add(decision.predictions, losses)
-            right = {model: loss < WRONG for model, loss in losses.items()}
+            right = {}
+            for model, loss in losses.items():
+                right[model] = loss < WRONG
             if right:
                 lesson, changed = pool.learn(decision.predictions, right)
                 if lesson is not None:

@@ -156,7 +156,9 @@ def _shared(logs: Sequence[float], share: float) -> list[float]:
     if total < _LEAST:
         return _shared(_normalized(logs), share)
     kept, gift = (1.0 - share) / total, share / len(weights)
-    return [LN2 * log2(kept * w + gift) for w in weights]
+    for i, w in enumerate(weights):
+        weights[i] = LN2 * log2(kept * w + gift)
+    return weights
 
 
 def _log_sum(logs: Sequence[float]) -> float:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import log2
-from operator import mul, sub
+from operator import mul
 
 from msgspec import Struct
 
 from selector.logarithm import LN2
 from selector.pool.ballot import BINS, NONE, Ballot
-from selector.pool.gradient import NEGLIGIBLE, Weight, step
+from selector.pool.gradient import NEGLIGIBLE, Weight, differences, step
 from selector.pool.voter import SHRINKAGE, Cell, Cells, Voter
 
 LABELS = 1024
@@ -67,15 +67,15 @@ class Confusions(Struct, array_like=True):
         before: Sequence[float],
         truth: Sequence[float],
         claim: Sequence[float],
+        possible: Sequence[int],
     ) -> None:
-        """One label, in place: the chance of each outcome, now that it is known, and before."""
+        """One label, in place: the chance of each outcome, now that it is known, and before; which are possible now."""
         ids, others = ballot.ids, max(len(self.counts), len(ballot.ids))
-        residuals = list(map(sub, truth, claim))
+        residuals = differences(truth, claim)
         telling = max(residuals) > NEGLIGIBLE
         if telling:
             step(self.bias, residuals[-1], _RATE)
             step(self.prior, sum(map(mul, residuals, before)), _RATE)
-        possible = [(ids[o], chance) for o, chance in enumerate(truth) if chance]
         for i, vote, bin_, x in ballot.votes:
             voter, label = voters[i], ids[vote]
             key = label * BINS + bin_
@@ -93,17 +93,13 @@ class Confusions(Struct, array_like=True):
                         if x:
                             step(trust.get(outcome) or _weight(trust, outcome), residual * x, _RATE)
                 step(voter.confusion, gradient, _RATE)
-            for outcome, chance in possible:
+            for o in possible:
+                outcome = ids[o]
                 cell = row.get(outcome) or _cell(row, outcome, voter, label, others)
-                cell[2] += chance
+                cell[2] += truth[o]
                 cell[3] = LN2 * log2(cell[2])
-        for outcome, chance in possible:
-            self.counts[outcome] = self.counts.get(outcome, 0.0) + chance
-
-    def _others(self, ballot: Ballot) -> int:
-        """How many outcomes there are beside a voter's own label."""
-        known, here = len(self.counts), len(ballot.ids)
-        return known if known > here else here
+        for o in possible:
+            self.counts[ids[o]] = self.counts.get(ids[o], 0.0) + truth[o]
 
 
 def _new(voter: Voter, own: bool, others: int) -> Cell:

@@ -18,6 +18,14 @@ def step(weight: Weight, gradient: float, rate: float) -> None:
     weight[0] += rate * gradient / sqrt(squares)
 
 
+def differences(truth: Sequence[float], claim: Sequence[float]) -> list[float]:
+    """What is known less what was claimed, of each outcome."""
+    residuals = []
+    for o, chance in enumerate(claim):
+        residuals.append(truth[o] - chance)
+    return residuals
+
+
 def softmax(scores: Sequence[float]) -> list[float]:
     """exp(z) / sum(exp(z)); none is 0."""
     least, odds, total = max(scores) - 30.0, [], 0.0

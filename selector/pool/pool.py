@@ -74,9 +74,10 @@ class Pool(Struct, array_like=True):
             else:
                 votes.append((i, vote, voters[i].ranks.bin(score), stretch(score)))
                 scores.append((i, score))
-        labels = list(candidates)
-        ids = [self.labels.get(label, 0) for label in labels]
-        ids.append(NONE)
+        known, labels = self.labels, list(candidates)
+        ids = [NONE] * (len(labels) + 1)
+        for o, label in enumerate(labels):
+            ids[o] = known.get(label, 0)
         spreads = {}
         if distributions and len(labels) > 1:
             for i, said in distributions:
@@ -126,10 +127,13 @@ class Pool(Struct, array_like=True):
         truth = self._truth(ballot, opinions.mixed, right)
         if truth is None:
             return None
-        possible = [o for o, chance in enumerate(truth) if chance]
+        possible = []
+        for o, chance in enumerate(truth):
+            if chance:
+                possible.append(o)
         self._rate(opinions, possible)
         self.strengths.learn(ballot, self.voters, opinions.evidence, truth, opinions.first)
-        self.confusions.learn(ballot, self.voters, opinions.before, truth, opinions.second)
+        self.confusions.learn(ballot, self.voters, opinions.before, truth, opinions.second, possible)
         return Lesson(ballot, opinions.mixed, truth)
 
     def _name(self, labels: Sequence[Label]) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from math import log2
-from operator import mul, sub
+from operator import mul
 
 from msgspec import Struct
 
 from selector.logarithm import LN2
 from selector.pool.ballot import Ballot, Vote
-from selector.pool.gradient import NEGLIGIBLE, Weight, step
+from selector.pool.gradient import NEGLIGIBLE, Weight, differences, step
 from selector.pool.opinions import Contest, Evidence
 from selector.pool.voter import COARSE, MEMORY, Voter, forget
 
@@ -86,12 +87,16 @@ class Strengths(Struct, array_like=True):
         self, ballot: Ballot, voters: Sequence[Voter], found: Evidence, truth: Sequence[float], claim: Sequence[float]
     ) -> None:
         """One label, in place: the chance of each outcome, now that it is known, and before."""
-        residuals = list(map(sub, truth, claim))
+        residuals = differences(truth, claim)
         telling = max(residuals) > NEGLIGIBLE
         if telling:
             step(self.bias, residuals[-1], _RATE)
-            step(self.coalition, sum(map(mul, residuals, found.record)), _RATE)
-            step(self.duels, sum(map(mul, residuals, found.margins)), _RATE)
+            coalition = duels = 0.0
+            for o, margin in enumerate(found.margins):
+                coalition += residuals[o] * found.record[o]
+                duels += residuals[o] * margin
+            step(self.coalition, coalition, _RATE)
+            step(self.duels, duels, _RATE)
             for i, spreads in ballot.spreads.items():
                 step(voters[i].spread, sum(map(mul, residuals, spreads)), _RATE)
         for i, vote, bin_, x in ballot.votes:
@@ -134,14 +139,11 @@ def _contests(
     margins = [0.0] * candidates
     if candidates < 2:
         return found, margins
-    for n, (i, vote, bin_, _) in enumerate(votes, 1):
-        duels, row, margin = voters[i].duels, bin_ // 2 * COARSE, 0.0
-        for j, other, other_bin, _ in votes[n:]:
-            if other != vote:
-                duel, key = duels[names[j]], row + other_bin // 2
-                cell = duel.by_score.get(key) or duel.anywhere()
-                margin += cell[3]
-                margins[other] += cell[4]
-                found.append((duel, vote, other, key))
-        margins[vote] += margin
+    for (i, vote, bin_, _), (j, other, other_bin, _) in combinations(votes, 2):
+        if vote != other:
+            duel, key = voters[i].duels[names[j]], bin_ // 2 * COARSE + other_bin // 2
+            cell = duel.by_score.get(key) or duel.anywhere()
+            margins[vote] += cell[3]
+            margins[other] += cell[4]
+            found.append((duel, vote, other, key))
     return found, margins
