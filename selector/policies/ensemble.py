@@ -115,8 +115,9 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         if self.task == "classification":
             state.record.add(decision.predictions, losses)
             right = {}
-            for model, loss in losses.items():
-                right[model] = loss < WRONG
+            for model in pool.models:
+                if model in losses:
+                    right[model] = losses[model] < WRONG
             if right:
                 lesson, changed = pool.learn(decision.predictions, right)
                 if lesson is not None:

@@ -25,9 +25,6 @@ Cells = dict[int, Cell]
 """By outcome's id [weight, sum of squared gradients, times it was right, log of that and of what was expected]."""
 
 
-_NEVER: Cell = [0.0, 0.0, 0.0, 0.0, 0.0]  # of a duel with these scores
-
-
 class Duel(Struct, array_like=True):
     """Two models that disagree, and who was right: the first, the second, or neither.
 
@@ -47,21 +44,24 @@ class Duel(Struct, array_like=True):
 
     def add(self, key: int, first: float, second: float) -> None:
         """Count one label, in place: the chances that the first, and the second, was right."""
-        whole, (x, y, z, _, _) = self.whole, self.by_score.get(key, _NEVER)
-        a, b, c = whole
+        whole, cell = self.whole, self.by_score.get(key)
+        if cell is None:
+            cell = self.by_score[key] = [0.0, 0.0, 0.0, 0.0, 0.0]
         neither = 1.0 - first - second
-        whole[0] = a = a + first
-        whole[1] = b = b + second
-        whole[2] = c = c + neither
-        x, y, z, total = x + first, y + second, z + neither, a + b + c
+        a, b, c = whole[0] + first, whole[1] + second, whole[2] + neither
+        whole[0], whole[1], whole[2] = a, b, c
+        cell[0] += first
+        cell[1] += second
+        cell[2] += neither
+        total = a + b + c
         if total >= MEMORY:
             forget(whole)
-            if x + y + z >= MEMORY:
-                x, y, z = _KEEP * x, _KEEP * y, _KEEP * z
+            if sum(cell[:3]) >= MEMORY:
+                forget(cell)
         part = SHRINKAGE / (total + 3.0)
-        rest = log2(z + part * (c + 1.0))
-        to_first, to_second = log2(x + part * (a + 1.0)) - rest, log2(y + part * (b + 1.0)) - rest
-        self.by_score[key] = [x, y, z, LN2 * to_first, LN2 * to_second]
+        rest = log2(cell[2] + part * (c + 1.0))
+        cell[3] = LN2 * (log2(cell[0] + part * (a + 1.0)) - rest)
+        cell[4] = LN2 * (log2(cell[1] + part * (b + 1.0)) - rest)
 
 
 class Voter(Struct, array_like=True):
