@@ -124,13 +124,9 @@ class Pool(Struct, array_like=True):
 
     def _learn_labels(self, ballot: Ballot, right: Mapping[str, bool]) -> Lesson | None:
         opinions = self.opinions(ballot)
-        truth = self._truth(ballot, opinions.mixed, right)
-        if truth is None:
+        truth, possible = self._truth(ballot, opinions.mixed, right)
+        if not possible:
             return None
-        possible = []
-        for o, chance in enumerate(truth):
-            if chance:
-                possible.append(o)
         self._rate(opinions, possible)
         self.strengths.learn(ballot, self.voters, opinions.evidence, truth, opinions.first)
         self.confusions.learn(ballot, self.voters, opinions.before, truth, opinions.second, possible)
@@ -142,22 +138,24 @@ class Pool(Struct, array_like=True):
             if label not in self.labels and len(self.labels) < LABELS - 1:
                 self.labels[label] = len(self.labels) + 1
 
-    def _truth(self, ballot: Ballot, chances: Sequence[float], right: Mapping[str, bool]) -> list[float] | None:
-        """The chance of each outcome now that it is known who was right; None if that tells nothing."""
-        wrong = set()
+    def _truth(
+        self, ballot: Ballot, chances: Sequence[float], right: Mapping[str, bool]
+    ) -> tuple[list[float], list[int]]:
+        """The chance of each outcome now that it is known who was right, and which are possible: none if unknown."""
+        wrong, models = set(), self.models
         for i, vote, _, _ in ballot.votes:
-            is_right = right.get(self.models[i])
+            is_right = right.get(models[i])
             if is_right:
                 truth = [0.0] * len(chances)
                 truth[vote] = 1.0
-                return truth
+                return truth, [vote]
             if is_right is not None:
                 wrong.add(vote)
         if not wrong:
-            return None
+            return [], []
         left = [0.0 if o in wrong else chance for o, chance in enumerate(chances)]
         total = sum(left)
-        return [chance / total for chance in left]
+        return [chance / total for chance in left], [o for o in range(len(left)) if o not in wrong]
 
     def _rate(self, opinions: Opinions, possible: Sequence[int]) -> None:
         """The first opinion's share, by log loss and error, tempered, with fixed share, in place."""
