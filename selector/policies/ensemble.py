@@ -123,6 +123,8 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
                 if lesson is not None:
                     self._compare(state, decision, lesson)
         weights.learn_all(losses, self.learning_rate, self.share, decision.query.available)
+        if changed:
+            state.precedence.hold_back()
         for i in changed:
             weights.reweigh(pool.models[i], 0.0, 0.0, self.learning_rate)
         return state

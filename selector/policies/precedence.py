@@ -44,3 +44,8 @@ class Precedence(Struct, array_like=True):
         kept = (1.0 - share) / (first + between + second)
         self.first, self.first_if_sure = kept * first + share / 2, kept * between + share / 4
         self.second = kept * second + share / 4
+
+    def hold_back(self) -> None:
+        """The first has much to learn anew, in place: half of the weight that it goes before is on it being sure."""
+        half = self.first / 2
+        self.first, self.first_if_sure = half, self.first_if_sure + half

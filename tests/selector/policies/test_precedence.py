@@ -47,3 +47,10 @@ def test_weights_are_bounded_so_that_the_order_can_change() -> None:
     # A rule keeps at least share / 4 of the whole, which 30 duels at a rate of .2 make exp(6) times as much.
     precedence = after(*[(SURE, True)] * 1_000, *[(SURE, False)] * 30)
     assert not precedence.prefers_first(*SURE)
+
+
+def test_a_first_that_is_held_back_goes_before_where_it_is_sure() -> None:
+    precedence = after(*[(UNSURE, True)] * 3)
+    precedence.hold_back()
+    assert precedence.prefers_first(*SURE)
+    assert not precedence.prefers_first(*UNSURE)
