@@ -9,7 +9,7 @@ from msgspec import Struct
 from selector.logarithm import LN2
 
 _LEAST, _MOST = 1e-4, 1.0 - 1e-6
-_STEEPNESS = (0.2, 5.0)  # the map stays strictly increasing
+_FLATTEST, _STEEPEST = 0.2, 5.0  # the map stays strictly increasing
 _FLAT = 1e-3
 _KEEP = 1.0 - 1.0 / 3000.0  # old labels fade
 
@@ -43,7 +43,7 @@ class Calibration(Struct, array_like=True):
         self.curvature = (a, b, d)
         determinant = a * d - b * b
         slope = self.slope + residual * (d * x - b) / determinant
-        self.slope = min(max(slope, _STEEPNESS[0]), _STEEPNESS[1])
+        self.slope = _FLATTEST if slope < _FLATTEST else _STEEPEST if slope > _STEEPEST else slope
         self.offset += residual * (a - b * x) / determinant
 
 

@@ -8,18 +8,21 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
+from selector.doubt import Doubt
+
 LEVELS = tuple(1.0 / (1.0 + exp(-x / 10)) for x in range(-20, 91))
 """Levels of confidence: from .12 to .9999, even in log odds."""
 
 _NEVER = len(LEVELS)
 _EVERY, _FROM = 20, 50  # labels after which the level is found anew; seen before it is found at all
 _KEEP = 1.0 - _EVERY / 500.0  # of the claims, each time: as steady as a window of 1,000 labels, sooner past a change
+_OLD = 0.2  # of the claims when doubt has grown
 _AIM = 0.95  # of the target error, what the account allows each sure answer
 _LEAST, _USUAL, _MOST = -12.0, -5.0, 8.0  # errors on the account: kept at most, usual, endured at most
 _HALF = 20.0  # errors beyond the usual for which claims may be but half as much
 _RATES = (0.2, 0.45, 0.65, 0.78, 0.87, 0.94)  # alternatives to the gross error, as parts of it
 _ALARM = 8.0  # nats of evidence that sure answers err grossly
-_DOUBT, _DEBT = 1.5, 6.0  # what is left of trust after a restart, and the account
+_DISTRUST, _DEBT = 1.5, 6.0  # what is left of trust after a restart, and the account
 _FORGIVE = 1.05  # by which trust grows back while the account is full
 
 
@@ -29,7 +32,7 @@ class Trial(Struct, array_like=True):
     `claims` are, for each level, how many answers reached it and no higher, and the doubt that they claimed, summed;
     old ones fade. `level` is the lowest that is sure, once the test is `passed`, for which `tested` are labels and
     errors. `trust` is how far claims are believed. `account` sums error less allowance over the sure answers since;
-    `alarm` is the evidence, in nats, that they err grossly.
+    `alarm` is the evidence, in nats, that they err grossly. `doubt` is what all answers claimed, sure or not.
     """
 
     claims: list[list[float]] = field(default_factory=lambda: [[0.0, 0.0] for _ in LEVELS])
@@ -40,6 +43,7 @@ class Trial(Struct, array_like=True):
     passed: bool = False
     account: float = 0.0
     alarm: float = 0.0
+    doubt: Doubt = field(default_factory=Doubt)
 
 
 class Threshold(Struct, frozen=True, kw_only=True):
@@ -55,6 +59,8 @@ class Threshold(Struct, frozen=True, kw_only=True):
     - Each labelled sure answer adds its error less .95 a to an account, and the more is on it the less doubt is
       allowed: what was saved is spent, what was overdrawn is saved. When it reaches 8, or a CUSUM finds that sure
       answers err twice as often as they may, all is tested anew, with less trust.
+    - When answers claim more doubt than is usual, the models have changed: older claims are mostly forgotten, and what
+      was saved before is not spent on what is another kind of answers.
 
     So of n labelled sure answers since a restart at most .95 a n + 9 were wrong, at any time and for any sequence:
     under drift, and whatever confidence is worth. Labels may be missing at random: others then err as often.
@@ -78,11 +84,14 @@ class Threshold(Struct, frozen=True, kw_only=True):
     def observe(self, trial: Trial, confidence: float, wrong: bool) -> Trial:
         """One label, in place; returns the trial to go on with: a new one if sure answers cannot be vouched for."""
         if self.sure(trial, confidence) and not self._book(trial, wrong):
-            return Trial(trial.claims, trial.seen, trust=trial.trust / _DOUBT, account=_DEBT)
+            return Trial(trial.claims, trial.seen, trust=trial.trust / _DISTRUST, account=_DEBT, doubt=trial.doubt)
         _remember(trial, confidence)
         if trial.seen % _EVERY == 0 and trial.seen >= _FROM:
+            if trial.doubt.has_grown(_KEEP):
+                _fade(trial, _OLD)
+                trial.account = max(trial.account, 0.0)
             trial.level = self._level(trial)
-            _fade(trial)
+            _fade(trial, _KEEP)
         if not trial.passed and level_of(confidence) >= trial.level:
             trial.tested[0] += 1.0
             trial.tested[1] += wrong
@@ -128,6 +137,7 @@ def level_of(confidence: float) -> int:
 
 def _remember(trial: Trial, confidence: float) -> None:
     trial.seen += 1
+    trial.doubt.add(1.0 - confidence)
     level = level_of(confidence)
     if level >= 0:
         claims = trial.claims[level]
@@ -135,5 +145,5 @@ def _remember(trial: Trial, confidence: float) -> None:
         claims[1] += 1.0 - confidence
 
 
-def _fade(trial: Trial) -> None:
-    trial.claims = [[_KEEP * answers, _KEEP * doubts] for answers, doubts in trial.claims]
+def _fade(trial: Trial, keep: float) -> None:
+    trial.claims = [[keep * answers, keep * doubts] for answers, doubts in trial.claims]

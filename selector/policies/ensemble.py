@@ -25,8 +25,6 @@ from selector.pool import Pool
 from selector.pool.ballot import Ballot
 from selector.pool.opinions import Lesson, best
 
-_LEAD = 1.0  # the pool can say all that the vote can: at first it is taken for e times as likely the better of the two
-
 
 class EnsembleState(Struct, array_like=True):
     """Models' weights; the pool of classifiers, and whether its answer goes before the weighted vote's; calibration
@@ -38,7 +36,7 @@ class EnsembleState(Struct, array_like=True):
 
     weights: Weights = field(default_factory=lambda: Weights(Tally()))
     pool: Pool = field(default_factory=Pool)
-    precedence: Precedence = field(default_factory=lambda: Precedence(_LEAD))
+    precedence: Precedence = field(default_factory=Precedence)
     complete: Calibration = field(default_factory=Calibration)
     partial: Calibration = field(default_factory=Calibration)
     record: Record = field(default_factory=Record)
@@ -87,8 +85,8 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         return everyone(query, selections)
 
     def combine(self, state: EnsembleState, query: Query, selections: Selections, predictions: Predictions) -> Answer:
-        asked = selections[0].models if selections else ()
         if self.task == "regression":
+            asked = selections[0].models if selections else ()
             return weighted_mean(asked, state.weights.logs_of(asked), predictions)
         if not predictions:
             return Answer(None)
@@ -98,11 +96,14 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
             pool = pool.with_models([*pool.models, *predictions])
             ballot = pool.ballot(predictions)
         chances = pool.opinions(ballot).mixed
-        pooled, first = best(chances), state.precedence.first
+        answer, own = best(chances), False
         if state.leanings is not None and len(ballot.labels) > 1:
-            chances = state.leanings.leant(ballot.labels, chances, predictions)
-            first = first or best(chances) != pooled  # a user's own record outweighs everyone's vote
-        answer = best(chances) if first else _vote(state.weights.logs_of(pool.models), ballot)
+            pooled, chances = answer, state.leanings.leant(ballot.labels, chances, predictions)
+            answer = best(chances)
+            own = answer != pooled  # a user's own record outweighs everyone's vote
+        if not own and not state.precedence.always_first:
+            voted = _vote(state.weights.logs_of(pool.models), ballot)
+            answer = answer if state.precedence.prefers_first(chances[answer], chances[voted]) else voted
         return Answer(ballot.labels[answer], _calibration(state, selections, predictions)(chances[answer]))
 
     def judged_by(self, loss: Loss) -> Loss:
@@ -113,12 +114,17 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         changed: list[int] = []
         if self.task == "classification":
             state.record.add(decision.predictions, losses)
-            right = {model: losses[model] < WRONG for model in pool.models if model in losses}
+            right = {}
+            for model in pool.models:
+                if model in losses:
+                    right[model] = losses[model] < WRONG
             if right:
                 lesson, changed = pool.learn(decision.predictions, right)
                 if lesson is not None:
                     self._compare(state, decision, lesson)
         weights.learn_all(losses, self.learning_rate, self.share, decision.query.available)
+        if changed:
+            state.precedence.hold_back()
         for i in changed:
             weights.reweigh(pool.models[i], 0.0, 0.0, self.learning_rate)
         return state
@@ -126,13 +132,14 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
     def _compare(self, state: EnsembleState, decision: Decision, lesson: Lesson) -> None:
         """The pool's answer and the vote's, as they were before this lesson, in place."""
         pooled, voted = best(lesson.claimed), _vote(state.weights.logs, lesson.ballot)
-        answered = lesson.claim(pooled if state.precedence.first else voted)
+        first = state.precedence.prefers_first(lesson.claimed[pooled], lesson.claimed[voted])
+        answered = lesson.claim(pooled if first else voted)
         if answered is not None:
             _calibration(state, decision.selections, decision.predictions).add(*answered)
         if pooled != voted:
             ours, theirs = lesson.claim(pooled), lesson.claim(voted)
-            if ours is not None and theirs is not None:
-                state.precedence.learn(ours[1], theirs[1], self.learning_rate, self.share)
+            if ours is not None and theirs is not None and ours[1] != theirs[1]:
+                state.precedence.learn(ours[0], theirs[0], ours[1], self.learning_rate, self.share)
 
     def blend(self, population: EnsembleState, own: OwnRecord, strength: float) -> EnsembleState:
         if isinf(strength):
@@ -143,7 +150,7 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         everyone = population.record
         record = own.record if own.record.models == everyone.models else own.record.with_models(everyone.models)
         voters = zip(population.pool.voters, everyone.wholes, strict=True)
-        fresh = [min(1.0, voter.accuracy.seen / (seen + 2.0)) for voter, (_, seen) in voters]
+        fresh = [min(1.0, voter.accuracy.labels[1] / (seen + 2.0)) for voter, (_, seen) in voters]
         leanings = Leanings(everyone, record, strength, fresh)
         return replace(population, weights=weights, leanings=leanings)
 

@@ -39,17 +39,23 @@ class Record(Struct, array_like=True):
 
     def add(self, predictions: Predictions, losses: Losses) -> None:
         """Count one feedback, in place; unknown models are ignored."""
-        for model, whole, by_label in zip(self.models, self.wholes, self.by_label, strict=True):
+        for i, model in enumerate(self.models):
             loss = losses.get(model)
             if loss is None:
                 continue
-            _count(whole, loss)
-            if model in predictions:
-                label = predictions[model].output
-                if label in by_label:
-                    _count(by_label[label], loss)
-                elif len(by_label) < _LABELS:
-                    by_label[label] = [int(loss < WRONG), 1]
+            right, whole = loss < WRONG, self.wholes[i]
+            whole[0] += right
+            whole[1] += 1
+            prediction = predictions.get(model)
+            if prediction is None:
+                continue
+            by_label, label = self.by_label[i], prediction.output
+            cell = by_label.get(label)
+            if cell is not None:
+                cell[0] += right
+                cell[1] += 1
+            elif len(by_label) < _LABELS:
+                by_label[label] = [int(right), 1]
 
 
 class Leanings(Struct, frozen=True):
@@ -100,11 +106,6 @@ class Leanings(Struct, frozen=True):
         prior = _SHRINKAGE * (whole[0] + 1.0) / (whole[1] + 2.0)
         odds = (right + prior) / (seen - right + _SHRINKAGE - prior)
         return _ratio(cell, odds * ratio, self.strength)
-
-
-def _count(cell: Cell, loss: float) -> None:
-    cell[0] += loss < WRONG
-    cell[1] += 1
 
 
 def _ratio(own: Cell, odds: float, strength: float) -> float:

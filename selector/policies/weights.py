@@ -69,15 +69,17 @@ class Weights(Struct, array_like=True):
     def learn_all(self, losses: Mapping[str, float], learning_rate: float, share: float, awake: Sequence[str]) -> None:
         """Count these losses and learn that each is worth a step of `learning_rate` times itself, in place."""
         before, known = self.held(awake), False
-        counts, sums, logs = self.tally.counts, self.tally.losses, self.logs
-        for i, model in enumerate(self.tally.models):
-            if model in losses:
-                loss = losses[model]
-                counts[i] += 1.0
-                sums[i] += loss
-                if before is None or model in awake:
-                    logs[i] -= learning_rate * loss
-                    known = True
+        tally, logs = self.tally, self.logs
+        counts, sums = tally.counts, tally.losses
+        for i, model in enumerate(tally.models):
+            loss = losses.get(model)
+            if loss is None:
+                continue
+            counts[i] += 1.0
+            sums[i] += loss
+            if before is None or model in awake:
+                logs[i] -= learning_rate * loss
+                known = True
         if known:
             self.settle(share, awake, before)
 
@@ -154,7 +156,9 @@ def _shared(logs: Sequence[float], share: float) -> list[float]:
     if total < _LEAST:
         return _shared(_normalized(logs), share)
     kept, gift = (1.0 - share) / total, share / len(weights)
-    return [LN2 * log2(kept * w + gift) for w in weights]
+    for i, w in enumerate(weights):
+        weights[i] = LN2 * log2(kept * w + gift)
+    return weights
 
 
 def _log_sum(logs: Sequence[float]) -> float:

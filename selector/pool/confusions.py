@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import log2
-from operator import mul, sub
+from operator import mul
 
 from msgspec import Struct
 
 from selector.logarithm import LN2
 from selector.pool.ballot import BINS, NONE, Ballot
-from selector.pool.gradient import NEGLIGIBLE, Weight, step
+from selector.pool.gradient import NEGLIGIBLE, Weight, differences, step
 from selector.pool.voter import SHRINKAGE, Cell, Cells, Voter
 
 LABELS = 1024
@@ -22,6 +22,7 @@ _CURVATURE = 0.5  # a new weight's sum of squared gradients
 _REACH = 3.0  # stretched scores, within [-5, 5], are divided by it, so that they teach about as fast as the rest
 _ROWS, _CELLS = 2048, 24  # answers of one model, and outcomes of one answer, remembered at most
 _NOTHING: Cells = {}  # what is known of an answer that was never given
+_UNTRIED: Weight = [0.0]  # the weight of a score that has taught nothing
 
 
 class Confusions(Struct, array_like=True):
@@ -40,21 +41,23 @@ class Confusions(Struct, array_like=True):
         self, first: Sequence[float], ballot: Ballot, voters: Sequence[Voter]
     ) -> tuple[list[float], list[float]]:
         """Scores of the outcomes, in log odds, given those of the first opinion; log P(outcome) before any answer."""
-        ids, counts, others = ballot.ids, self.counts, self._others(ballot)
-        scores, before, prior = [], [], self.prior[0]
-        for o, outcome in enumerate(ids):
-            x = LN2 * log2(counts.get(outcome, 0.0) + 1.0)
-            before.append(x)
-            scores.append(_TAKEN_OVER * first[o] + prior * x)
-        scores[-1] += self.bias[0]
+        ids, counts = ballot.ids, self.counts
+        others, said = max(len(counts), len(ids)), []
         for i, vote, bin_, x in ballot.votes:
             voter, label = voters[i], ids[vote]
-            weight, trust, x = voter.confusion[0], voter.trust.get(label, _NOTHING), x / _REACH
-            row = voter.rows.get(label * BINS + bin_, _NOTHING)
-            for o, outcome in enumerate(ids):
-                cell, trusted = row.get(outcome) or _new(voter, o == vote, others), trust.get(outcome)
-                z = weight * cell[3] + cell[0]
-                scores[o] += z + x * trusted[0] if trusted else z
+            row, trust = voter.rows.get(label * BINS + bin_, _NOTHING), voter.trust.get(label, _NOTHING)
+            said.append((voter, vote, voter.confusion[0], row, x / _REACH, trust))
+        scores, before, prior = [], [], self.prior[0]
+        for o, outcome in enumerate(ids):
+            usual = LN2 * log2(counts.get(outcome, 0.0) + 1.0)
+            before.append(usual)
+            score = _TAKEN_OVER * first[o] + prior * usual
+            if outcome == NONE:
+                score += self.bias[0]
+            for voter, vote, weight, row, x, trust in said:
+                cell = row.get(outcome) or _new(voter, o == vote, others)
+                score += weight * cell[3] + cell[0] + x * trust.get(outcome, _UNTRIED)[0]
+            scores.append(score)
         return scores, before
 
     def learn(
@@ -64,18 +67,19 @@ class Confusions(Struct, array_like=True):
         before: Sequence[float],
         truth: Sequence[float],
         claim: Sequence[float],
+        possible: Sequence[int],
     ) -> None:
-        """One label, in place: the chance of each outcome, now that it is known, and before."""
-        ids, others = ballot.ids, self._others(ballot)
-        residuals = list(map(sub, truth, claim))
+        """One label, in place: the chance of each outcome, now that it is known, and before; which are possible now."""
+        ids, others = ballot.ids, max(len(self.counts), len(ballot.ids))
+        residuals = differences(truth, claim)
         telling = max(residuals) > NEGLIGIBLE
         if telling:
             step(self.bias, residuals[-1], _RATE)
             step(self.prior, sum(map(mul, residuals, before)), _RATE)
-        possible = [(ids[o], chance) for o, chance in enumerate(truth) if chance]
         for i, vote, bin_, x in ballot.votes:
             voter, label = voters[i], ids[vote]
-            row = _row(voter.rows, label * BINS + bin_)
+            key = label * BINS + bin_
+            row = voter.rows.get(key) or _row(voter.rows, key)
             if NONE not in row:
                 row[NONE] = _new(voter, False, others)
             if telling:
@@ -89,24 +93,19 @@ class Confusions(Struct, array_like=True):
                         if x:
                             step(trust.get(outcome) or _weight(trust, outcome), residual * x, _RATE)
                 step(voter.confusion, gradient, _RATE)
-            for outcome, chance in possible:
+            for o in possible:
+                outcome = ids[o]
                 cell = row.get(outcome) or _cell(row, outcome, voter, label, others)
-                cell[2] += chance
+                cell[2] += truth[o]
                 cell[3] = LN2 * log2(cell[2])
-        for outcome, chance in possible:
-            self.counts[outcome] = self.counts.get(outcome, 0.0) + chance
-
-    def _others(self, ballot: Ballot) -> int:
-        """How many outcomes there are beside a voter's own label."""
-        known, here = len(self.counts), len(ballot.ids)
-        return known if known > here else here
+        for o in possible:
+            self.counts[ids[o]] = self.counts.get(ids[o], 0.0) + truth[o]
 
 
 def _new(voter: Voter, own: bool, others: int) -> Cell:
     """The cell of an outcome that was never right: SHRINKAGE labels, shared out by the voter's accuracy."""
-    accuracy = voter.accuracy
-    right = accuracy.right if own else (accuracy.seen - accuracy.right) / others
-    count = SHRINKAGE * right / accuracy.seen
+    right, seen = voter.accuracy.labels
+    count = SHRINKAGE * (right if own else (seen - right) / others) / seen
     return [0.0, _CURVATURE, count, LN2 * log2(count)]
 
 

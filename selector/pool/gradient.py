@@ -14,9 +14,16 @@ NEGLIGIBLE = 0.003
 
 def step(weight: Weight, gradient: float, rate: float) -> None:
     """One step uphill, in place: AdaGrad (Duchi, Hazan, Singer: Adaptive subgradient methods, JMLR 2011)."""
-    squares = weight[1] + gradient * gradient
-    weight[1] = squares
+    weight[1] = squares = weight[1] + gradient * gradient
     weight[0] += rate * gradient / sqrt(squares)
+
+
+def differences(truth: Sequence[float], claim: Sequence[float]) -> list[float]:
+    """What is known less what was claimed, of each outcome."""
+    residuals = []
+    for o, chance in enumerate(claim):
+        residuals.append(truth[o] - chance)
+    return residuals
 
 
 def softmax(scores: Sequence[float]) -> list[float]:
@@ -26,4 +33,6 @@ def softmax(scores: Sequence[float]) -> list[float]:
         odd = exp(score - least) if score > least else 1.0
         odds.append(odd)
         total += odd
-    return [odd / total for odd in odds]
+    for i, odd in enumerate(odds):
+        odds[i] = odd / total
+    return odds

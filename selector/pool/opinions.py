@@ -50,4 +50,5 @@ class Lesson(Struct, frozen=True, gc=False):
 
 def best(opinion: Sequence[float]) -> int:
     """The candidate that is most likely right; among equals the first."""
-    return opinion.index(max(opinion[:-1]))
+    found = opinion.index(max(opinion))
+    return found if found < len(opinion) - 1 else opinion.index(max(opinion[:-1]))

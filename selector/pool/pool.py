@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from itertools import combinations
 from math import exp
+from statistics import fmean
 
 from msgspec import Struct, field
 
@@ -59,6 +60,7 @@ class Pool(Struct, array_like=True):
         candidates: dict[Label, int] = {}
         votes: list[Vote] = []
         scores, distributions = [], []
+        voters = self.voters
         for i, model in enumerate(self.models):
             prediction = predictions.get(model)
             if prediction is None:
@@ -70,11 +72,12 @@ class Pool(Struct, array_like=True):
             if score is None:
                 votes.append((i, vote, UNSCORED, 0.0))
             else:
-                votes.append((i, vote, self.voters[i].ranks.bin(score), stretch(score)))
+                votes.append((i, vote, voters[i].ranks.bin(score), stretch(score)))
                 scores.append((i, score))
-        labels = list(candidates)
-        ids = [self.labels.get(label, 0) for label in labels]
-        ids.append(NONE)
+        known, labels = self.labels, list(candidates)
+        ids = [NONE] * (len(labels) + 1)
+        for o, label in enumerate(labels):
+            ids[o] = known.get(label, 0)
         spreads = {}
         if distributions and len(labels) > 1:
             for i, said in distributions:
@@ -121,13 +124,12 @@ class Pool(Struct, array_like=True):
 
     def _learn_labels(self, ballot: Ballot, right: Mapping[str, bool]) -> Lesson | None:
         opinions = self.opinions(ballot)
-        truth = self._truth(ballot, opinions.mixed, right)
-        if truth is None:
+        truth, possible = self._truth(ballot, opinions.mixed, right)
+        if not possible:
             return None
-        possible = [o for o, chance in enumerate(truth) if chance]
         self._rate(opinions, possible)
         self.strengths.learn(ballot, self.voters, opinions.evidence, truth, opinions.first)
-        self.confusions.learn(ballot, self.voters, opinions.before, truth, opinions.second)
+        self.confusions.learn(ballot, self.voters, opinions.before, truth, opinions.second, possible)
         return Lesson(ballot, opinions.mixed, truth)
 
     def _name(self, labels: Sequence[Label]) -> None:
@@ -136,22 +138,24 @@ class Pool(Struct, array_like=True):
             if label not in self.labels and len(self.labels) < LABELS - 1:
                 self.labels[label] = len(self.labels) + 1
 
-    def _truth(self, ballot: Ballot, chances: Sequence[float], right: Mapping[str, bool]) -> list[float] | None:
-        """The chance of each outcome now that it is known who was right; None if that tells nothing."""
-        wrong = set()
+    def _truth(
+        self, ballot: Ballot, chances: Sequence[float], right: Mapping[str, bool]
+    ) -> tuple[list[float], list[int]]:
+        """The chance of each outcome now that it is known who was right, and which are possible: none if unknown."""
+        wrong, models = set(), self.models
         for i, vote, _, _ in ballot.votes:
-            is_right = right.get(self.models[i])
+            is_right = right.get(models[i])
             if is_right:
                 truth = [0.0] * len(chances)
                 truth[vote] = 1.0
-                return truth
+                return truth, [vote]
             if is_right is not None:
                 wrong.add(vote)
         if not wrong:
-            return None
+            return [], []
         left = [0.0 if o in wrong else chance for o, chance in enumerate(chances)]
         total = sum(left)
-        return [chance / total for chance in left]
+        return [chance / total for chance in left], [o for o in range(len(left)) if o not in wrong]
 
     def _rate(self, opinions: Opinions, possible: Sequence[int]) -> None:
         """The first opinion's share, by log loss and error, tempered, with fixed share, in place."""
@@ -172,9 +176,11 @@ class Pool(Struct, array_like=True):
         self.strengths.coalitions = {}
 
     def _forget(self, i: int) -> None:
-        """Learn a model anew: its accuracy has changed."""
-        weight, name, old = _initial_weight(len(self.models)), self.models[i], self.voters[i]
-        self.voters[i] = Voter([weight, 1.0], old.accuracy, old.ranks)
+        """Learn a model anew: its accuracy has changed. Its word weighs as the others' do on average."""
+        name, old = self.models[i], self.voters[i]
+        others = [voter for voter in self.voters if voter is not old] or [Voter([_initial_weight(1), 1.0])]
+        weight, confusion = fmean([v.weight[0] for v in others]), fmean([v.confusion[0] for v in others])
+        self.voters[i] = Voter([weight, 1.0], old.accuracy, old.ranks, confusion=[confusion, 1.0])
         self.voters[i].duels = {other: Duel() for other in old.duels}
         for voter in self.voters:
             if name in voter.duels:

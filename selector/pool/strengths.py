@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from math import log2
-from operator import mul, sub
+from operator import mul
 
 from msgspec import Struct
 
 from selector.logarithm import LN2
 from selector.pool.ballot import Ballot, Vote
-from selector.pool.gradient import NEGLIGIBLE, Weight, step
+from selector.pool.gradient import NEGLIGIBLE, Weight, differences, step
 from selector.pool.opinions import Contest, Evidence
 from selector.pool.voter import COARSE, MEMORY, Voter, forget
 
@@ -20,24 +21,27 @@ _BASE = 16  # digits of a coalition's key
 
 
 class Coalition(Struct, array_like=True):
-    """How often each outcome was right, and for each candidate log(that / times none was), from one of each."""
+    """How often each outcome was right, and log(that / times none of the candidates was), from one of each."""
 
     counts: list[float]
-    log_odds: list[float] = []
+    log_odds: list[float]
 
     def add(self, truth: Sequence[float]) -> None:
         """Count one label, in place: the chance of each outcome."""
-        counts = self.counts
-        if sum(counts) >= MEMORY:
+        counts, log_odds = self.counts, self.log_odds
+        full = sum(counts) >= MEMORY
+        if full:
             forget(counts)
+        rest = log2(counts[-1] + truth[-1] + 1.0)
         for o, chance in enumerate(truth):
             if chance:
                 counts[o] += chance
-        rest = log2(counts[-1] + 1.0)
-        self.log_odds = [LN2 * (log2(count + 1.0) - rest) for count in counts[:-1]]
+                log_odds[o] = LN2 * (log2(counts[o] + 1.0) - rest)
+        if full or truth[-1]:
+            log_odds[:] = [LN2 * (log2(count + 1.0) - rest) for count in counts]
 
 
-_UNKNOWN = Coalition([])
+_UNKNOWN = Coalition([], [])
 
 
 class Strengths(Struct, array_like=True):
@@ -72,8 +76,8 @@ class Strengths(Struct, array_like=True):
             key = _key(votes, leaders)
         contests, margins = _contests(votes, voters, names, len(ballot.labels))
         record = self.coalitions.get(key, _UNKNOWN).log_odds
-        if len(record) != len(margins):
-            record = [0.0] * len(margins)
+        if len(record) != len(scores):
+            record = [0.0] * len(scores)
         duels, coalition = self.duels[0], self.coalition[0]
         for o, margin in enumerate(margins):
             scores[o] += duels * margin + coalition * record[o]
@@ -83,20 +87,24 @@ class Strengths(Struct, array_like=True):
         self, ballot: Ballot, voters: Sequence[Voter], found: Evidence, truth: Sequence[float], claim: Sequence[float]
     ) -> None:
         """One label, in place: the chance of each outcome, now that it is known, and before."""
-        residuals = list(map(sub, truth, claim))
+        residuals = differences(truth, claim)
         telling = max(residuals) > NEGLIGIBLE
         if telling:
             step(self.bias, residuals[-1], _RATE)
-            step(self.coalition, sum(map(mul, residuals, found.record)), _RATE)
-            step(self.duels, sum(map(mul, residuals, found.margins)), _RATE)
+            coalition = duels = 0.0
+            for o, margin in enumerate(found.margins):
+                coalition += residuals[o] * found.record[o]
+                duels += residuals[o] * margin
+            step(self.coalition, coalition, _RATE)
+            step(self.duels, duels, _RATE)
             for i, spreads in ballot.spreads.items():
                 step(voters[i].spread, sum(map(mul, residuals, spreads)), _RATE)
         for i, vote, bin_, x in ballot.votes:
-            voter = voters[i]
+            voter, residual = voters[i], residuals[vote]
             if telling:
-                step(voter.weight, residuals[vote] * voter.cells[bin_][2], _RATE)
+                step(voter.weight, residual * voter.cells[bin_][2], _RATE)
                 if x:
-                    step(voter.score, residuals[vote] * x, _RATE)
+                    step(voter.score, residual * x, _RATE)
             voter.add(bin_, truth[vote])
         for duel, first, second, key in found.contests:
             duel.add(key, truth[first], truth[second])
@@ -105,7 +113,7 @@ class Strengths(Struct, array_like=True):
     def _count(self, key: int, truth: Sequence[float]) -> None:
         coalition = self.coalitions.get(key)
         if coalition is None:
-            coalition = Coalition([0.0] * len(truth))
+            coalition = Coalition([0.0] * len(truth), [0.0] * len(truth))
             if len(self.coalitions) < _COALITIONS:
                 self.coalitions[key] = coalition
         if len(coalition.counts) == len(truth):
@@ -131,14 +139,11 @@ def _contests(
     margins = [0.0] * candidates
     if candidates < 2:
         return found, margins
-    for n, (i, vote, bin_, _) in enumerate(votes, 1):
-        duels, row, margin = voters[i].duels, bin_ // 2 * COARSE, 0.0
-        for j, other, other_bin, _ in votes[n:]:
-            if other != vote:
-                duel, key = duels[names[j]], row + other_bin // 2
-                cell = duel.by_score.get(key) or duel.anywhere()
-                margin += cell[3]
-                margins[other] += cell[4]
-                found.append((duel, vote, other, key))
-        margins[vote] += margin
+    for (i, vote, bin_, _), (j, other, other_bin, _) in combinations(votes, 2):
+        if vote != other:
+            duel, key = voters[i].duels[names[j]], bin_ // 2 * COARSE + other_bin // 2
+            cell = duel.by_score.get(key) or duel.anywhere()
+            margins[vote] += cell[3]
+            margins[other] += cell[4]
+            found.append((duel, vote, other, key))
     return found, margins

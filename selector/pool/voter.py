@@ -84,12 +84,12 @@ class Voter(Struct, array_like=True):
 
     def add(self, bin_: int, right: float) -> None:
         """Count one label, in place: the chance that this model was right."""
-        cell, accuracy = self.cells[bin_], self.accuracy
+        cell, (usual, all_) = self.cells[bin_], self.accuracy.labels
         if cell[1] >= MEMORY:
             forget(cell)
         cell[0] = hits = cell[0] + right
         cell[1] = seen = cell[1] + 1.0
-        hits += SHRINKAGE * accuracy.right / accuracy.seen
+        hits += SHRINKAGE * usual / all_
         cell[2] = LN2 * log2(hits / (seen + SHRINKAGE - hits))
 
 

@@ -103,6 +103,15 @@ def test_when_confidences_sink_the_threshold_rises_before_any_error() -> None:
     assert not marks[-1]
 
 
+def test_what_was_saved_is_not_spent_once_answers_claim_more_doubt() -> None:
+    rng, threshold = Random(6), Threshold(target_error=TARGET)
+    trial, _ = play(rng, 3_000, Trial(), bias=-0.05)
+    assert trial.account < -5
+    for _ in range(100):
+        trial = threshold.observe(trial, rng.uniform(0.4, 0.8), False)
+    assert trial.account == 0
+
+
 def test_a_trial_survives_its_encoding() -> None:
     trial, _ = play(Random(4), 500, Trial())
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(trial), type=Trial) == trial

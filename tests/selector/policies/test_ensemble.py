@@ -139,7 +139,7 @@ def test_models_that_do_not_lead_may_answer_in_place_of_leaders() -> None:
     assert POLICY.combine(state, Query(1, models), asked, said).output == 0
     decision = Decision("", Query(1, models), 0.0, "ensemble", asked, said, Answer(0))
     state = POLICY.observe(state, decision, {m: float(p.output) for m, p in said.items()})
-    assert [voter.accuracy.seen for voter in state.pool.voters] == [2.0, 2.0, *[3.0] * 8]
+    assert [voter.accuracy.labels[1] for voter in state.pool.voters] == [2.0, 2.0, *[3.0] * 8]
 
 
 def test_confidence_stays_the_share_of_right_answers_where_predictions_are_missing() -> None:
@@ -196,7 +196,7 @@ def test_the_weighted_vote_answers_once_it_was_right_more_often_where_the_pool_w
     for _ in range(10):
         state = learn(state, said, {"cnn:1": 1.0, "forest:1": 0.0, "svm:1": 0.0})
     state.weights.logs = [0.0, -5.0, -5.0]
-    state.precedence.lead = 0.1
+    state.precedence.first, state.precedence.first_if_sure, state.precedence.second = 0.24, 0.3, 0.46
     assert POLICY.combine(state, Query(1, MODELS), ASKED, said).output == "dog"
     state = learn(state, said, {"cnn:1": 0.0, "forest:1": 1.0, "svm:1": 1.0})
     assert POLICY.combine(state, Query(1, MODELS), ASKED, said).output == "cat"
