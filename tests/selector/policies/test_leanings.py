@@ -12,6 +12,8 @@ from selector.decisions import Answer, Decision, Prediction, Query, Selection
 from selector.policies.ensemble import EnsembleState
 from selector.policies.leanings import Leanings, Record
 from selector.policies.own_record import OwnRecord
+from selector.policies.own_vote import OwnVote
+from selector.policies.trust import Trust
 
 MODELS = ("cnn:1", "svm:1")
 POLICY = Ensemble()
@@ -30,8 +32,9 @@ def record(**right: tuple[int, int]) -> Record:
     return made
 
 
-def leanings(everyone: Record, own: Record, strength: float = 10.0) -> Leanings:
-    return Leanings(everyone, own, strength, [1.0] * len(everyone.models))
+def leanings(everyone: Record, own: Record, fresh: tuple[float, ...] = (1.0, 1.0)) -> Leanings:
+    """Of a user whose record is believed whole, and whose vote is unknown."""
+    return Leanings(everyone, own, OwnVote(), 10.0, fresh, Trust([1.0, 1.0], [1.0, 1.0]))
 
 
 def visit(rng: Random, user: str) -> tuple[int, dict[str, Prediction]]:
@@ -123,7 +126,7 @@ def test_a_label_that_everyones_record_lacks_says_nothing_of_a_user() -> None:
 
 def test_of_a_model_that_has_changed_a_user_knows_nothing_yet() -> None:
     everyone, own = record(cnn=(900, 1000), svm=(900, 1000)), record(cnn=(20, 20), svm=(10, 20))
-    changed = Leanings(everyone, own, 10.0, [0.0, 1.0])
+    changed = leanings(everyone, own, (0.0, 1.0))
     assert changed.of_models() == [0.0, leanings(everyone, own).of_models()[1]]
 
 
