@@ -18,7 +18,7 @@ _RATE = 0.5  # AdaGrad's best is D / sqrt(2) for weights that have to go as far 
 
 
 class OwnVote(Struct, array_like=True):
-    """A softmax regression: the log odds that a model adds to the label that it gave, whatever it is and for that label.
+    """A softmax regression: the log odds that a model adds to the label that it gave, and what that label adds to them.
 
     `wholes` and `by_label` are aligned with `models`, sorted; `none` are the log odds that no model is right. At first
     all models have the same vote. `heard` counts the feedbacks. Unlike a record, it learns what a model is worth beside
