@@ -21,8 +21,8 @@ class OwnVote(Struct, array_like=True):
     """A softmax regression: the log odds that a model adds to the label that it gave, and what that label adds to them.
 
     `wholes` and `by_label` are aligned with `models`, sorted; `none` are the log odds that no model is right. At first
-    all models have the same vote. `heard` counts the feedbacks. Unlike a record, it learns what a model is worth beside
-    the others: two that make the same mistakes get one vote between them.
+    all models have the same vote. `heard` counts the feedbacks, in the mean over the models. Unlike a record, it
+    learns what a model is worth beside the others: two that make the same mistakes get one vote between them.
     """
 
     models: tuple[str, ...] = ()
@@ -32,12 +32,14 @@ class OwnVote(Struct, array_like=True):
     heard: int = 0
 
     def with_models(self, models: Sequence[str]) -> OwnVote:
-        """A new vote of these models: those that join have the vote that all began with."""
+        """A new vote of these models: those that join have the vote that all began with, and nothing was heard of them."""
         names = tuple(sorted(set(models)))
         places = [self.models.index(name) if name in self.models else None for name in names]
         wholes = [[1.0, 1.0] if i is None else list(self.wholes[i]) for i in places]
         by_label = [{} if i is None else {k: list(v) for k, v in self.by_label[i].items()} for i in places]
-        return OwnVote(names, list(self.none), wholes, by_label, self.heard)
+        known = len(places) - places.count(None)
+        heard = self.heard * known // max(1, len(names))
+        return OwnVote(names, list(self.none), wholes, by_label, heard)
 
     def scores(
         self, labels: Sequence[Label], predictions: Predictions, fresh: Sequence[float] | None = None

@@ -84,9 +84,15 @@ def test_models_that_join_begin_as_all_began_and_others_keep_what_they_have() ->
     vote = learned(60, ("a", "b"), 0.05, 0.6)
     joined = vote.with_models(MODELS)
     assert worth(joined, "a") == worth(vote, "a")
-    assert (worth(joined, "c"), joined.heard) == (1.0, vote.heard)
+    assert worth(joined, "c") == 1.0
     joined.learn(said(1, 2, 2), {"a": True})
     assert vote == learned(60, ("a", "b"), 0.05, 0.6)
+
+
+def test_of_models_that_join_nothing_was_heard() -> None:
+    vote = learned(60, ("a", "b"), 0.05, 0.6)
+    heard = [vote.with_models(models).heard for models in (("a",), ("a", "b"), MODELS, ("c", "d"), ())]
+    assert heard == [60, 60, 40, 0, 0]
 
 
 def test_memory_is_bounded_whatever_the_labels() -> None:
