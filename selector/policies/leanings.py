@@ -86,13 +86,13 @@ class Leanings(Struct, frozen=True):
         """What is to be added to the logarithms of these chances: by the user's record, and by the user's vote."""
         part = self._part()
         by_record = [(1.0 - part) * shift for shift in self._by_record(labels, predictions)]
-        scores = self.vote.scores(labels, predictions, self.fresh)
+        scores = self.vote.scores(labels, predictions)
         return by_record, [part * (score - log(chance)) for score, chance in zip(scores, chances, strict=True)]
 
     def _part(self) -> float:
-        """How far the vote goes before all else."""
-        heard, models = self.vote.heard, len(self.vote.models)
-        return heard / (heard + self.strength * models) * sum(self.fresh) / models if heard else 0.0
+        """How far the vote goes before all else; it is as stale as the model that changed last."""
+        heard = self.vote.heard * min(self.fresh, default=0.0)
+        return heard / (heard + self.strength * len(self.fresh)) if heard else 0.0
 
     def _by_record(self, labels: Sequence[Label], predictions: Predictions) -> list[float]:
         ratios, shifts = self._ratios(), [0.0] * (len(labels) + 1)

@@ -32,7 +32,7 @@ class OwnVote(Struct, array_like=True):
     heard: int = 0
 
     def with_models(self, models: Sequence[str]) -> OwnVote:
-        """A new vote of these models: those that join have the vote that all began with, and nothing was heard of them."""
+        """A new vote of these models: those that join have the vote that all began with; nothing was heard of them."""
         names = tuple(sorted(set(models)))
         places = [self.models.index(name) if name in self.models else None for name in names]
         wholes = [[1.0, 1.0] if i is None else list(self.wholes[i]) for i in places]
@@ -41,17 +41,14 @@ class OwnVote(Struct, array_like=True):
         heard = self.heard * known // max(1, len(names))
         return OwnVote(names, list(self.none), wholes, by_label, heard)
 
-    def scores(
-        self, labels: Sequence[Label], predictions: Predictions, fresh: Sequence[float] | None = None
-    ) -> list[float]:
-        """Log odds of these labels, and of none of them last; `fresh` is the part of each model's vote that is left."""
+    def scores(self, labels: Sequence[Label], predictions: Predictions) -> list[float]:
+        """Log odds of these labels, and of none of them last."""
         scores = [0.0] * len(labels)
         for i, model in enumerate(self.models):
             if model in predictions:
                 label = predictions[model].output
                 word = self.by_label[i].get(label)
-                worth = self.wholes[i][0] + word[0] if word else self.wholes[i][0]
-                scores[labels.index(label)] += worth if fresh is None else fresh[i] * worth
+                scores[labels.index(label)] += self.wholes[i][0] + (word[0] if word else 0.0)
         return [*scores, self.none[0]]
 
     def learn(self, predictions: Predictions, right: Mapping[str, bool]) -> None:

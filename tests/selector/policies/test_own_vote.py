@@ -75,11 +75,6 @@ def test_nothing_is_learned_where_nothing_is_known() -> None:
     assert vote == before
 
 
-def test_a_model_that_has_changed_has_no_vote() -> None:
-    vote = learned(60, MODELS, 0.05, 0.6, 0.6)
-    assert vote.scores([1, 2], said(1, 2, 2), [0.0, 1.0, 1.0])[0] == 0.0
-
-
 def test_models_that_join_begin_as_all_began_and_others_keep_what_they_have() -> None:
     vote = learned(60, ("a", "b"), 0.05, 0.6)
     joined = vote.with_models(MODELS)
