@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from math import sqrt
-from zlib import crc32
 
 from msgspec import Struct
 
 from selector.policy import Losses
+from selector.seats import seated
 
 _SEATS = 512  # users that are followed at a time
 _HORIZON = 1000.0  # feedbacks after which a mean follows drift
@@ -31,7 +31,7 @@ class Differences(Struct, array_like=True):
     residual of all models scored by the same feedback: an input that is hard for all says nothing about users. The
     product of a user's residual with that user's mean so far has the variance between users as its mean; `between`,
     `squares` and `total` sum the product, its square, and the squared residual, over the models, for `pairs` feedbacks.
-    `guests` are the users who come most often (Misra & Gries: Finding repeated elements, 1982), so memory is bounded.
+    `guests` are the users who come most often, so memory is bounded.
     """
 
     means: dict[str, list[float]] = {}
@@ -56,7 +56,7 @@ class Differences(Struct, array_like=True):
     def add(self, user: str, losses: Losses) -> None:
         """One user's losses, by model, in place."""
         residuals = self._residuals(losses)
-        guest = self._seat(crc32(user.encode()))
+        guest = seated(self.guests, _SEATS, user, Guest)
         if guest is None:
             return
         product = square = 0.0
@@ -90,15 +90,3 @@ class Differences(Struct, array_like=True):
             common, scale = sum(residuals.values()) / len(residuals), sqrt(len(residuals) / (len(residuals) - 1))
             residuals = {model: scale * (residual - common) for model, residual in residuals.items()}
         return residuals
-
-    def _seat(self, tag: int) -> Guest | None:
-        """The guest of this tag; whoever has a seat keeps it as long as others come less often."""
-        seat = tag % _SEATS
-        guest = self.guests.get(seat)
-        if guest is None or (guest.tag != tag and guest.patience == 0):
-            guest = self.guests[seat] = Guest(tag)
-        if guest.tag != tag:
-            guest.patience -= 1
-            return None
-        guest.patience += 1
-        return guest

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import exp, isinf
 from random import Random
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -14,13 +14,14 @@ from msgspec.structs import replace
 from selector.calibration import Calibration
 from selector.decisions import Answer, Decision, Query, Selection
 from selector.losses import Loss, of_rightness
+from selector.policies.following import Following
 from selector.policies.leanings import WRONG, Leanings, Record
 from selector.policies.own_record import OwnRecord, OwnRecords
 from selector.policies.precedence import Precedence
 from selector.policies.tally import Tally
 from selector.policies.vote import everyone, weighted_mean
 from selector.policies.weights import Weights
-from selector.policy import LearnsFrom, Losses, Policy, Predictions, Selections, Study
+from selector.policy import LearnsFrom, Losses, Policy, Predictions, Selections
 from selector.pool import Pool
 from selector.pool.ballot import Ballot
 from selector.pool.opinions import Lesson, best
@@ -30,8 +31,8 @@ class EnsembleState(Struct, array_like=True):
     """Models' weights; the pool of classifiers, and whether its answer goes before the weighted vote's; calibration
     where all models answered, and where some did not.
 
-    `record` is how often they were right, which a user's own is held against; `leanings` is what came of that, in the
-    state that answers a user.
+    `record` is how often they were right, which a user's own is held against; by `following` some users it is learned
+    what that is worth; `leanings` is what came of it, in the state that answers a user.
     """
 
     weights: Weights = field(default_factory=lambda: Weights(Tally()))
@@ -40,6 +41,7 @@ class EnsembleState(Struct, array_like=True):
     complete: Calibration = field(default_factory=Calibration)
     partial: Calibration = field(default_factory=Calibration)
     record: Record = field(default_factory=Record)
+    following: Following = field(default_factory=Following)
     leanings: Leanings | None = None
 
 
@@ -77,7 +79,9 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
     def with_models(self, state: EnsembleState, models: Sequence[str]) -> EnsembleState:
         weights, pool = state.weights.with_models(models), state.pool.with_models(models)
         record = state.record.with_models(models)
-        return EnsembleState(weights, pool, state.precedence, state.complete, state.partial, record)
+        same = record.models == state.record.models
+        following = state.following if same else Following(state.following.trust)  # others are soon followed
+        return EnsembleState(weights, pool, state.precedence, state.complete, state.partial, record, following)
 
     def select(
         self, state: EnsembleState, query: Query, selections: Selections, predictions: Predictions, rng: Random
@@ -122,6 +126,9 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
                 lesson, changed = pool.learn(decision.predictions, right)
                 if lesson is not None:
                     self._compare(state, decision, lesson)
+                if decision.query.user is not None:
+                    following, fresh = state.following, _fresh(pool, state.record)
+                    following.learn(self.personal, state.record, fresh, decision, losses, lesson)
         weights.learn_all(losses, self.learning_rate, self.share, decision.query.available)
         if changed:
             state.precedence.hold_back()
@@ -148,15 +155,15 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         if self.task == "classification":
             weights.logs = population.weights.logs  # who votes after a change must not remember what was before it
         everyone = population.record
-        record = own.record if own.record.models == everyone.models else own.record.with_models(everyone.models)
-        voters = zip(population.pool.voters, everyone.wholes, strict=True)
-        fresh = [min(1.0, voter.accuracy.labels[1] / (seen + 2.0)) for voter, (_, seen) in voters]
-        leanings = Leanings(everyone, record, strength, fresh)
+        if own.record.models != everyone.models:
+            own = self.personal.with_models(own, everyone.models)
+        fresh = _fresh(population.pool, everyone)
+        leanings = Leanings(everyone, own.record, own.vote, strength, fresh, population.following.trust)
         return replace(population, weights=weights, leanings=leanings)
 
     @property
-    def personal(self) -> Study[Any]:
-        return OwnRecords(learning_rate=self.learning_rate, share=self.share)
+    def personal(self) -> OwnRecords:
+        return OwnRecords(learning_rate=self.learning_rate, share=self.share, task=self.task)
 
     def encode(self, state: EnsembleState) -> bytes:
         """As it is: keys that are no strings cannot be sorted, but equal folds insert them in equal order."""
@@ -170,6 +177,12 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         leanings = [0.0] * len(tally.models) if state.leanings is None else state.leanings.of_models()
         voters = zip(state.pool.voters, leanings, strict=True)
         return tally.describe([exp(voter.accuracy.log_odds + leaning) for voter, leaning in voters])
+
+
+def _fresh(pool: Pool, everyone: Record) -> list[float]:
+    """The share of everyone's labels that came since each model last changed."""
+    voters = zip(pool.voters, everyone.wholes, strict=True)
+    return [min(1.0, voter.accuracy.labels[1] / (seen + 2.0)) for voter, (_, seen) in voters]
 
 
 def _vote(logs: Sequence[float], ballot: Ballot) -> int:

@@ -8,14 +8,14 @@ from math import log
 from msgspec import Struct
 
 from selector.decisions import Label
+from selector.policies.own_vote import LABELS, OwnVote
 from selector.policies.tally import worth
+from selector.policies.trust import Trust
 from selector.policy import Losses, Predictions
-from selector.pool.gradient import softmax
 
 WRONG = 0.5
 """Losses from here on count as wrong."""
 
-_LABELS = 16  # of a model, told apart, those that it gave first: a user has few feedbacks for each of many
 _SHRINKAGE = 4.0  # labels of everyone that a model's rate counts for in that of one of its labels
 
 Cell = list[int]
@@ -54,40 +54,61 @@ class Record(Struct, array_like=True):
             if cell is not None:
                 cell[0] += right
                 cell[1] += 1
-            elif len(by_label) < _LABELS:
+            elif len(by_label) < LABELS:
                 by_label[label] = [int(right), 1]
 
 
 class Leanings(Struct, frozen=True):
-    """A user's record met with everyone's: log odds by which a model is more often right for this user.
+    """What is known of a user met with what is known of everyone: by how much more likely each label is right.
 
-    The user's rates are shrunk: a model's towards everyone's, that of one of its labels towards what the model's own
-    leaning makes of everyone's; `strength` is what either counts for, in labels (James & Stein 1961). What
-    all models have in common says nothing about whom to believe, and is left out. `fresh` is for each model the share
+    By the record, log odds by which the models that gave the label are more often right for this user. Rates are
+    shrunk: a model's towards everyone's, that of one of its labels towards what the model's own leaning makes of
+    everyone's; `strength` is what either counts for, in labels (James & Stein 1961). What all models have in common
+    says nothing about whom to believe, and is left out. The more is heard of the user, the more the user's own vote is
+    asked instead: everyone counts for `strength` labels in each of its models. `fresh` is for each model the share
     of everyone's labels that came since it last changed: what a user knew of it before is worth no more than that.
     """
 
     everyone: Record
     own: Record
+    vote: OwnVote
     strength: float
-    fresh: list[float]
+    fresh: Sequence[float]
+    trust: Trust
 
     def of_models(self) -> list[float]:
         """The leaning to each model, whatever its label, aligned with `everyone.models`; their mean is taken off."""
         shifts = list(map(log, self._ratios()))
-        common = sum(shifts) / max(1, len(shifts))
-        return [fresh * (shift - common) for shift, fresh in zip(shifts, self.fresh, strict=True)]
+        common, trust = sum(shifts) / max(1, len(shifts)), self.trust.record[0]
+        return [trust * fresh * (shift - common) for shift, fresh in zip(shifts, self.fresh, strict=True)]
 
     def leant(self, labels: Sequence[Label], chances: Sequence[float], predictions: Predictions) -> list[float]:
-        """The `chances` of these labels, and of none of them last, each label leant to by the models that gave it."""
-        ratios, scores = self._ratios(), list(map(log, chances))
+        """The `chances` of these labels, and of none of them last, for this user."""
+        return self.trust.met(chances, *self.shifts(labels, chances, predictions))
+
+    def shifts(
+        self, labels: Sequence[Label], chances: Sequence[float], predictions: Predictions
+    ) -> tuple[list[float], list[float]]:
+        """What is to be added to the logarithms of these chances: by the user's record, and by the user's vote."""
+        part = self._part()
+        by_record = [(1.0 - part) * shift for shift in self._by_record(labels, predictions)]
+        scores = self.vote.scores(labels, predictions)
+        return by_record, [part * (score - log(chance)) for score, chance in zip(scores, chances, strict=True)]
+
+    def _part(self) -> float:
+        """How far the vote goes before all else; it is as stale as the model that changed last."""
+        heard = self.vote.heard * min(self.fresh, default=0.0)
+        return heard / (heard + self.strength * len(self.fresh)) if heard else 0.0
+
+    def _by_record(self, labels: Sequence[Label], predictions: Predictions) -> list[float]:
+        ratios, shifts = self._ratios(), [0.0] * (len(labels) + 1)
         common = sum(map(log, ratios)) / max(1, len(ratios))
         for i, (model, ratio) in enumerate(zip(self.everyone.models, ratios, strict=True)):
             if model in predictions:
                 label = predictions[model].output
                 own = self._of_label(i, label, ratio)
-                scores[labels.index(label)] += self.fresh[i] * (log(ratio * own) - common)
-        return softmax(scores)
+                shifts[labels.index(label)] += self.fresh[i] * (log(ratio * own) - common)
+        return shifts
 
     def _ratios(self) -> list[float]:
         """For each model, the odds that it is right for this user over those for everyone."""

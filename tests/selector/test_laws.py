@@ -177,7 +177,8 @@ def test_models_leave_and_come_back(policy: Policy[Any]) -> None:
 @every_policy
 def test_new_users_are_answered_after_every_model_was_replaced(policy: Policy[Any]) -> None:
     newer = ("cnn:2", "forest:2", "svm:2")
-    population, nobody = (policy.with_models(s, newer) for s in (trained(policy, 40), policy.initial_state(MODELS)))
+    population = policy.with_models(trained(policy, 40), newer)
+    nobody = policy.personal.with_models(policy.personal.initial_state(MODELS), newer)
     query = Query(1, newer)
     for strength in (1.0, inf):
         for selection in choices(policy, policy.blend(population, nobody, strength), query, 5):

@@ -12,6 +12,8 @@ from selector.decisions import Answer, Decision, Prediction, Query, Selection
 from selector.policies.ensemble import EnsembleState
 from selector.policies.leanings import Leanings, Record
 from selector.policies.own_record import OwnRecord
+from selector.policies.own_vote import OwnVote
+from selector.policies.trust import Trust
 
 MODELS = ("cnn:1", "svm:1")
 POLICY = Ensemble()
@@ -30,8 +32,11 @@ def record(**right: tuple[int, int]) -> Record:
     return made
 
 
-def leanings(everyone: Record, own: Record, strength: float = 10.0) -> Leanings:
-    return Leanings(everyone, own, strength, [1.0] * len(everyone.models))
+def leanings(
+    everyone: Record, own: Record, fresh: tuple[float, ...] = (1.0, 1.0), vote: OwnVote | None = None
+) -> Leanings:
+    """Of a user who is believed whole."""
+    return Leanings(everyone, own, vote or OwnVote(), 10.0, fresh, Trust([1.0, 1.0], [1.0, 1.0]))
 
 
 def visit(rng: Random, user: str) -> tuple[int, dict[str, Prediction]]:
@@ -123,8 +128,21 @@ def test_a_label_that_everyones_record_lacks_says_nothing_of_a_user() -> None:
 
 def test_of_a_model_that_has_changed_a_user_knows_nothing_yet() -> None:
     everyone, own = record(cnn=(900, 1000), svm=(900, 1000)), record(cnn=(20, 20), svm=(10, 20))
-    changed = Leanings(everyone, own, 10.0, [0.0, 1.0])
+    changed = leanings(everyone, own, (0.0, 1.0))
     assert changed.of_models() == [0.0, leanings(everyone, own).of_models()[1]]
+
+
+def test_the_own_vote_counts_by_what_was_heard_since_a_model_last_changed() -> None:
+    known, said = record(cnn=(900, 1000), svm=(900, 1000)), {"cnn:1": Prediction(1), "svm:1": Prediction(2)}
+    votes = {heard: OwnVote(MODELS, [0.0, 1.0], [[3.0, 1.0], [1.0, 1.0]], [{}, {}], heard) for heard in (0, 20, 180)}
+
+    def shift(heard: int, *fresh: float) -> float:
+        _, by_vote = leanings(known, known, fresh, votes[heard]).shifts([1, 2], [0.4, 0.4, 0.2], said)
+        return by_vote[0] - by_vote[1]
+
+    assert [shift(heard, 1.0, 1.0) for heard in votes] == pytest.approx([0.0, 1.0, 1.8])  # 10 count for each model
+    assert shift(180, 1.0, 1 / 9) == pytest.approx(shift(20, 1.0, 1.0))
+    assert shift(180, 0.0, 1.0) == 0.0
 
 
 def test_a_record_is_small_whatever_the_labels() -> None:

@@ -66,8 +66,8 @@ def test_it_stops_says_so_and_asks_the_winner_alone(delay: int) -> None:
     assert "chosen" not in policy.describe(policy.initial_state(MODELS))["cnn:1"]
 
 
-def test_it_is_seldom_wrong() -> None:
-    policy, wrong, races = TrackAndStop(epsilon=0.05, delta=0.2), 0, 20
+def test_it_always_decides_and_is_seldom_wrong() -> None:
+    policy, winners, races = TrackAndStop(epsilon=0.05, delta=0.05), [], 20
     for seed in range(races):
         state, rng = policy.initial_state(MODELS), Random(seed)
         for _ in range(3_000):
@@ -76,11 +76,12 @@ def test_it_is_seldom_wrong() -> None:
             selection = policy.select(state, Query(1, MODELS), (), {}, rng)
             assert selection is not None
             [model] = selection.models
-            rate = {"cnn:1": 0.3, "forest:1": 0.4, "svm:1": 0.42}[model]
+            rate = {"cnn:1": 0.25, "forest:1": 0.4, "svm:1": 0.42}[model]
             step = raced_step(model, float(rng.random() < rate))
             state = fold(policy, state, [step])
-        wrong += state.winner in {"forest:1", "svm:1"}
-    assert binom.sf(wrong - 1, races, policy.delta) > 1e-3
+        winners.append(state.winner)
+    assert None not in winners
+    assert binom.sf(races - winners.count("cnn:1") - 1, races, policy.delta) > 1e-3  # at most 5 may be wrong
 
 
 def raced_step(model: str, loss: float) -> Step:
