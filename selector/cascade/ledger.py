@@ -10,7 +10,8 @@ from msgspec import Struct, field
 from selector.cascade.stage import Stage, View
 from selector.cascade.survey import Survey
 
-_MEMORY = 20_000.0  # queries after which old ones fade, and over which debts of the beginning are spread
+_MEMORY = 20_000.0  # queries after which old ones fade
+_AHEAD = 12_000.0  # queries within which debts are to be made good, later a fifth of those before
 _EVERY = 25.0  # queries after which the models' errors are estimated again
 _SMOOTH = 200.0  # queries over which the gap is averaged before the price heeds it: it is rare and large
 _RATE, _SPENDING, _STEP = 0.02, 0.02, 0.03
@@ -121,4 +122,4 @@ class Ledger(Struct, array_like=True):
 
     @property
     def _ahead(self) -> float:
-        return max(_MEMORY - self.queries, self.queries / 3.0)
+        return max(_AHEAD - self.queries, self.queries / 5.0)
