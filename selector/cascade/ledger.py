@@ -5,42 +5,42 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import exp, log, sqrt
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-_MEMORY = 20_000.0  # queries after which old ones fade, and over which debts of the beginning are spread
-_LATELY = 500.0
+from selector.cascade.stage import Stage, View
+from selector.cascade.survey import Survey
+
+_MEMORY = 20_000.0  # queries after which old ones fade
+_AHEAD = 12_000.0  # queries within which debts are to be made good, later a fifth of those before
+_EVERY = 25.0  # queries after which the models' errors are estimated again
 _SMOOTH = 200.0  # queries over which the gap is averaged before the price heeds it: it is rare and large
 _RATE, _SPENDING, _STEP = 0.02, 0.02, 0.03
 _SETTLED = 2000.0  # queries until the price may move at full rate
 _LEAST_ERROR = 0.005
 _SLACK = 1000.0  # variance below which more certainty is worth no more
 _FIRST, _LEAST, _MOST = 0.1, 0.02, 1.0  # accuracy that asking the reference must buy
+_SHARE = 0.6  # at first, as a share of the reference's errors
 
 
 class Account(Struct, array_like=True):
-    """Errors of the cascade less those of one model: estimated sum, its variance, a query's variance of late.
+    """Of one model: its errors, the cascade's less those, and the variance of both, as last estimated."""
 
-    `wrong` is the estimated sum of that model's errors.
-    """
-
+    survey: Survey = field(default_factory=Survey)
+    wrong: float = 0.0
     gap: float = 0.0
     variance: float = 0.0
-    lately: float = 0.0
-    wrong: float = 0.0
 
 
 class Ledger(Struct, array_like=True):
     """`price` is the logarithm of the accuracy that one unit of cost must buy; `gap` what is lost to the best of late.
 
-    Errors of a model that is not asked are estimated by augmented inverse propensity weighting: what is expected of
-    it, corrected where it was asked by chance. Sums are over 20,000 queries at most.
-
-    Robins, Rotnitzky, Zhao: Estimation of regression coefficients when some regressors are not always observed (1994).
+    Sums are over 20,000 queries at most; `wrong` is the sum of the cascade's own errors.
     """
 
     price: float = 0.0
     queries: float = 0.0
     spent: float = 0.0
+    wrong: float = 0.0
     accounts: dict[str, Account] = {}
     gap: float = 0.0
 
@@ -48,7 +48,7 @@ class Ledger(Struct, array_like=True):
         """Of these models. `cost` is the dearest's, from which the first price follows."""
         accounts = {model: self.accounts.get(model) or Account() for model in models}
         price = self.price if self.accounts else log(_FIRST / max(cost, 1e-9))
-        return Ledger(price, self.queries, self.spent, accounts, self.gap)
+        return Ledger(price, self.queries, self.spent, self.wrong, accounts, self.gap)
 
     @property
     def rate(self) -> float:
@@ -56,37 +56,44 @@ class Ledger(Struct, array_like=True):
         return exp(self.price)
 
     def reference(self, z: float) -> str | None:
-        """The best model, as far as that is known: the one to which most has been lost, with confidence `z`."""
-        bounds = {model: account.gap - z * sqrt(account.variance) for model, account in self.accounts.items()}
+        """The model to which, with confidence `z`, most may have been lost: none of them must be forgotten."""
+        bounds = {model: account.gap + z * self._deviation(account) for model, account in self.accounts.items()}
         return max(bounds, key=bounds.__getitem__) if bounds else None
 
     def worth(self, model: str, z: float) -> float:
         """Errors that one unit of variance of the gap to `model` is worth: the slope of z times its deviation."""
-        account = self.accounts[model]
-        return z / (2.0 * sqrt(account.variance + self._ahead * account.lately + _SLACK))
+        return z / (2.0 * sqrt(self._deviation(self.accounts[model]) ** 2 + _SLACK))
 
     def enter(self, cost: float) -> None:
         """One more query, in place."""
-        if self.queries >= _MEMORY:
-            keep = 1.0 - 1.0 / _MEMORY
-            self.queries, self.spent = keep * self.queries, keep * self.spent
-            for account in self.accounts.values():
-                account.gap, account.variance = keep * account.gap, keep * account.variance
-                account.wrong *= keep
         self.queries += 1.0
         self.spent += cost
+        if self.queries >= _MEMORY + _EVERY:
+            keep = _MEMORY / self.queries
+            self.queries, self.spent, self.wrong = _MEMORY, keep * self.spent, keep * self.wrong
+            for account in self.accounts.values():
+                account.survey.fade(keep)
 
-    def compare(self, model: str, wrong: float, gap: float, variance: float) -> None:
-        """One query's estimated error of a model, and the cascade's less that, in place."""
-        account = self.accounts[model]
-        account.gap += gap
-        account.variance += variance
-        account.wrong += wrong
-        account.lately += (variance - account.lately) / min(self.queries, _LATELY)
+    def compare(self, wrong: bool, right: Mapping[str, bool], view: View, correct: bool) -> None:
+        """Was the answer wrong, and who was right, as far as known; `view` and `correct` where it stopped, in place."""
+        self.wrong += wrong
+        for model, account in self.accounts.items():
+            if model in right:
+                account.survey.know(not right[model])
+            else:
+                account.survey.miss(view.mask, view.keys[-1], correct)
 
-    def begin(self, cost: float) -> None:
-        """The price while all are asked; `cost` is the reference's."""
-        self.price = log(_FIRST / max(cost, 1e-9))
+    def settle(self, stages: Mapping[int, Stage], ids: Mapping[str, int], usual: Mapping[str, float]) -> None:
+        """Estimate the models' errors again, if it is time, in place."""
+        if self.queries % _EVERY < 1.0 or self.queries < _EVERY:
+            for model, account in self.accounts.items():
+                account.wrong, account.variance = account.survey.estimate(stages, ids[model], usual[model])
+                account.gap = self.wrong - account.wrong
+
+    def begin(self, model: str, cost: float) -> None:
+        """The price while all are asked; `cost` is that of the reference, `model`."""
+        error = max(self.accounts[model].wrong / self.queries, _LEAST_ERROR)
+        self.price = log(_SHARE * error / max(cost, 1e-9))
 
     def heed_accuracy(self, model: str, gap: float, epsilon: float, z: float, cost: float) -> None:
         """Move the price by one query's expected gap to the reference, in place.
@@ -94,8 +101,7 @@ class Ledger(Struct, array_like=True):
         So that, when the queries ahead are done, gap plus z deviations will be `epsilon` of all queries.
         """
         account, n, ahead = self.accounts[model], self.queries, self._ahead
-        deviation = sqrt(account.variance + ahead * account.lately)
-        allowed = (epsilon * (n + ahead) - z * deviation - account.gap) / ahead
+        allowed = (epsilon * (n + ahead) - z * self._deviation(account) - account.gap) / ahead
         error = max(account.wrong / n, _LEAST_ERROR)
         self.gap += (gap - self.gap) / min(n, _SMOOTH)
         step = max(-_STEP, min(_STEP, _RATE / error * (allowed - self.gap)))
@@ -110,6 +116,10 @@ class Ledger(Struct, array_like=True):
         dearest = max([*models.values(), 1e-9])
         self.price = min(max(price, log(1e-4 / dearest)), log(100.0 / dearest))
 
+    def _deviation(self, account: Account) -> float:
+        """Of the gap, when the queries ahead are done as those before them."""
+        return sqrt(account.variance * (1.0 + self._ahead / max(self.queries, 1.0)))
+
     @property
     def _ahead(self) -> float:
-        return max(_MEMORY - self.queries, self.queries / 3.0)
+        return max(_AHEAD - self.queries, self.queries / 5.0)

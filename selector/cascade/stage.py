@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import exp, log
 
 from msgspec import Struct, field
@@ -40,6 +40,11 @@ class View(Struct, frozen=True):
     def doubt(self) -> float:
         """How likely the answer is wrong."""
         return max(1.0 - self.confidence, _DOUBT)
+
+
+def keys_of(finest: int) -> tuple[int, ...]:
+    """All keys of a view, from coarse to fine, by the finest of them."""
+    return (_WHOLE,) if finest == _WHOLE else (_WHOLE, finest % (2 * _BINS), finest)
 
 
 NOTHING = View(0, None, 0.0, 0.0, 0.0, (_WHOLE,))
@@ -89,17 +94,23 @@ class Stage(Struct, array_like=True):
         cost = max(0.0, step.cost.mean(view.keys, 0.0, _SHRINKAGE))
         return p + stop * doubt, p + on * doubt, cost * doubt
 
-    def other(self, view: View, model: int, usual: float, right: bool) -> float:
+    def other(self, keys: Sequence[int], model: int, usual: float, right: bool) -> float:
         """How likely `model`, not asked, is right, given whether the answer is; `usual` is how often it is."""
         cells = self.others.get(model)
         if cells is None:
             return usual
-        return min(max(cells.mean([2 * key + right for key in view.keys], usual, _SHRINKAGE), 0.0), 1.0)
+        return min(max(cells.mean([2 * key + right for key in keys], usual, _SHRINKAGE), 0.0), 1.0)
+
+    def known(self, model: int, key: int) -> float:
+        """In how many queries of this key it was learned whether `model` was right."""
+        cells = self.others.get(model)
+        cell = None if cells is None else cells.cells.get(key)
+        return 0.0 if cell is None else cell[1]
 
     def expected(self, view: View, model: int, usual: float) -> tuple[float, float]:
         """How likely `model`, not asked, is right; and the variance left once it is known whether the answer is."""
         c = view.confidence
-        p, q = self.other(view, model, usual, True), self.other(view, model, usual, False)
+        p, q = self.other(view.keys, model, usual, True), self.other(view.keys, model, usual, False)
         return c * p + (1.0 - c) * q, max(c * p * (1.0 - p) + (1.0 - c) * q * (1.0 - q), _LEAST_VARIANCE)
 
     def learn(self, view: View, said: Mapping[str, Prediction], right: Mapping[str, bool], correct: bool) -> None:

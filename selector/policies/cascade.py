@@ -210,34 +210,22 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
         known = [met.right[model] for model, said in met.said.items() if said.output == decision.answer.output]
         if not known:
             return
-        wrong, certain = 1.0 - any(known), met.certain()
+        wrong, certain = not any(known), met.certain()
         stage, view = plan.place(certain)
         correct = any(met.right[model] for model, said in certain.items() if said.output == view.label)
-        for model, i in plan.ids.items():
-            if model in certain:
-                miss = 1.0 - met.right[model]
-                gap, variance = wrong - miss, 0.0
-                expected = gap
-            else:
-                p = stage.other(view, i, plan.usual[model], correct)
-                right, variance = stage.expected(view, i, plan.usual[model])
-                miss, expected = 1.0 - p, right - view.confidence
-                if model in met.right and model in met.chance:
-                    miss += (p - met.right[model]) / met.chance[model]
-                gap = wrong - miss
-                if model == plan.reference:
-                    variance = plan.shadow(stage, view)[1]
-                else:
-                    variance *= (1.0 - plan.share) / plan.share
-            ledger.compare(model, miss, gap, variance)
-            if model == plan.reference:
-                told = expected
-        if plan.reference is not None:
-            cost = plan.costs[plan.reference]
+        ledger.compare(wrong, met.right, view, correct)
+        ledger.settle(plan.stages, plan.ids, plan.usual)
+        reference = plan.reference
+        if reference is not None:
+            cost = plan.costs[reference]
             if state.seen <= self.beginning:
-                ledger.begin(cost)
+                ledger.begin(reference, cost)
+                return
+            if reference in certain:
+                gap = float(wrong) - (not met.right[reference])
             else:
-                ledger.heed_accuracy(plan.reference, told, self.epsilon, plan.z, cost)
+                gap = stage.expected(view, plan.ids[reference], plan.usual[reference])[0] - view.confidence
+            ledger.heed_accuracy(reference, gap, self.epsilon, plan.z, cost)
 
     def _learn(self, state: CascadeState, plan: Plan, decision: Decision, met: Course) -> None:
         available = [model for model in decision.query.available if model in state.ids]
