@@ -18,7 +18,7 @@ from selector.errors import InvalidLabel
 from selector.learner import Learner
 from selector.losses import Absolute
 from selector.personalization import Users
-from selector.policies import Ensemble, Exp3, Exp4, MajorityVote, Static
+from selector.policies import Cascade, Ensemble, Exp3, Exp4, MajorityVote, Static
 from selector.policy import Predictions, Selections
 from selector.population import Population
 from serving.errors import (
@@ -98,6 +98,15 @@ def test_a_model_that_has_answered_nothing_has_no_mean_cost(tmp_path: Path) -> N
     with front_end(tmp_path, {"a:1": 7}) as end:
         assert end.app.state()["spending"] == {"a:1": {"predictions": 0, "mean_cost": None}}
         assert end.answer().costs is UNSET
+
+
+def test_what_a_policy_takes_models_to_cost_goes_before_what_is_configured(tmp_path: Path) -> None:
+    cascade = Cascade(costs={"a:1": 0.25})
+    with front_end(tmp_path, {"a:1": 7, "b:1": 7}, cascade) as end:
+        assert end.answer().output == 7
+        spending = end.app.state()["spending"]
+        asked = {model: known["mean_cost"] for model, known in spending.items() if known["predictions"]}
+        assert asked == {"a:1": 0.25, "b:1": 1.0}  # at first, all are asked
 
 
 def test_at_the_deadline_it_answers_with_what_is_there(tmp_path: Path) -> None:
