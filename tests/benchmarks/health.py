@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from math import sqrt
 from pathlib import Path
 from random import Random
 from statistics import fmean, median
@@ -238,7 +239,7 @@ def _counted(counts: Sequence[int], n: int) -> tuple[str, ...]:
 def _few(count: int, n: int) -> bool:
     """The bound is on the rate: what was counted may exceed it by two standard errors of a Poisson count."""
     allowed = FALSE_ALARMS * n
-    return count <= allowed + 2 * allowed**0.5
+    return count <= allowed + 2 * sqrt(allowed)
 
 
 def _errors(pool: ProcessPoolExecutor, options: argparse.Namespace) -> bool:
