@@ -306,4 +306,5 @@ class Application:
             UNSET if answer.explanation is None else answer.explanation,
             UNSET if answer.interval is None else answer.interval,
             {model: p.cost for model, p in decision.predictions.items() if p.cost is not None} or UNSET,
+            UNSET if answer.default or not answer.top else answer.top,
         )

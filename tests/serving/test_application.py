@@ -16,7 +16,7 @@ from feedback_store.memory import MemoryLog
 from selector.decisions import Decision, Feedback, Prediction, Query, Selection
 from selector.errors import InvalidLabel
 from selector.learner import Learner
-from selector.losses import Absolute
+from selector.losses import Absolute, TopK
 from selector.personalization import Users
 from selector.policies import Cascade, Ensemble, Exp3, Exp4, MajorityVote, Static
 from selector.policies.exp4 import Votes
@@ -100,6 +100,18 @@ def test_a_model_that_has_answered_nothing_has_no_mean_cost(tmp_path: Path) -> N
     with front_end(tmp_path, {"a:1": 7}) as end:
         assert end.app.state()["spending"] == {"a:1": {"predictions": 0, "mean_cost": None}}
         assert end.answer().costs is UNSET
+
+
+def test_an_answer_of_several_labels_is_told_and_judged_by_any_of_them(tmp_path: Path) -> None:
+    says = Prediction(7, probabilities=((7, 0.6), (3, 0.4), (5, 0.0)))
+    settings = {"loss": TopK(k=2), "target_error": 0.2}
+    with front_end(tmp_path, {"a:1": says, "b:1": says}, MajorityVote(top=2), **settings) as end:
+        assert end.answer().top == (7, 3)
+        end.teach(3, 60)
+        assert end.answer().sure
+        assert end.app.state()["models"]["a:1"]["loss"] == 0.0
+    with front_end(tmp_path / "plain", {"a:1": says}, MajorityVote()) as end:
+        assert end.answer().top is UNSET
 
 
 def test_what_a_policy_takes_models_to_cost_goes_before_what_is_configured(tmp_path: Path) -> None:
