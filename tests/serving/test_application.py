@@ -107,7 +107,7 @@ def test_an_answer_of_several_labels_is_told_and_judged_by_any_of_them(tmp_path:
     settings = {"loss": TopK(k=2), "target_error": 0.2}
     with front_end(tmp_path, {"a:1": says, "b:1": says}, MajorityVote(top=2), **settings) as end:
         assert end.answer().top == (7, 3)
-        end.teach(3, 60)
+        end.teach(3, 120)
         assert end.answer().sure
         assert end.app.state()["models"]["a:1"]["loss"] == 0.0
     with front_end(tmp_path / "plain", {"a:1": says}, MajorityVote()) as end:
