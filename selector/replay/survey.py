@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import norm
 
+from selector.replay import norm
 from selector.replay.logged import Floats, Integers, check_numbers
 from selector.replay.reward_model import FOLDS, RewardModel, features_of
 from selector.replay.source import Groups, Part, Source, check_log

@@ -90,8 +90,14 @@ def play(
 
 
 def trained(policy: Policy[Any], queries: int = 250, seed: int = 1) -> Any:
-    """A state that has learned a little; queries is no multiple of Vowpal's saves."""
-    return play(policy, policy.initial_state(MODELS), queries, seed)[0]
+    """A state that has learned a little, of its own for each caller; queries is no multiple of Vowpal's saves."""
+    key = policy.settings, queries, seed
+    if key not in _TRAINED:
+        _TRAINED[key] = policy.encode(play(policy, policy.initial_state(MODELS), queries, seed)[0])
+    return policy.decode(_TRAINED[key])
+
+
+_TRAINED: dict[tuple[str, int, int], bytes] = {}
 
 
 def fold(policy: Study[Any], state: Any, log: Sequence[Step]) -> Any:
