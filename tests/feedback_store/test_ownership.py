@@ -30,7 +30,7 @@ def test_the_next_server_may_have_it_when_the_first_has_ended(tmp_path: Path) ->
 
 def test_a_store_in_no_folder_is_not_made(tmp_path: Path) -> None:
     with (
-        pytest.raises(StoreUnavailable, match=f"{tmp_path}/no/spool cannot be made: No such file"),
+        pytest.raises(StoreUnavailable, match=f"folder {tmp_path}/no cannot be used: No such file"),
         held_alone(tmp_path / "no" / "spool"),
     ):
         pytest.fail("held in no folder")
