@@ -51,7 +51,7 @@ until a change is seen at all, and until quarantine. Blamed: runs in which anoth
 false alarms in streams without a failure, and errors of policies under the published failure without and with
 quarantine. Exits with 1 when a bound does not hold: a total failure is seen within 20 labels in the median, and 100
 queries without labels; at most 3 false alarms in 1,000,000 labels, on each set and over all. That takes two cores about
-five minutes; --parts, --sets and the lengths make it shorter.
+eight minutes; --parts, --sets and the lengths make it shorter.
 
   python -m tests.benchmarks.health DATA cifar10_five_models.npz"""
 
@@ -194,7 +194,7 @@ def main() -> int:
     parser.add_argument("logits", type=Path, help="CIFAR logits of five models (.npz)")
     parser.add_argument("--parts", nargs="+", default=tuple(PARTS), choices=PARTS, help="default: all")
     parser.add_argument("--sets", nargs="+", default=SETS, choices=SETS, help="default: all")
-    parser.add_argument("--runs", type=int, default=41, help="for delays (default: 41)")
+    parser.add_argument("--runs", type=int, default=101, help="for delays (default: 101)")
     parser.add_argument("--history", type=int, default=2_000, help="healthy queries before (default: 2,000)")
     parser.add_argument("--labels", type=int, default=2_000_000, help="for alarms, each set (default: 2,000,000)")
     parser.add_argument("--trials", type=int, default=10, help="of the published failure (default: 10)")
