@@ -21,9 +21,9 @@ STATEMENT_SECONDS = 5
 
 
 def connect(url: str) -> Engine:
-    """An engine for `sqlite:///path` (its folder is made when needed) or `postgresql+psycopg://...`.
+    """An engine for `sqlite:///path`, in a folder that is there, or `postgresql+psycopg://...`.
 
-    Raises InvalidSetting for any other URL; connects to nothing yet.
+    Raises InvalidSetting for any other URL, or where the driver is not installed; connects to nothing yet.
     """
     try:
         parsed = make_url(url)
@@ -68,10 +68,9 @@ def _synchronous(connection: Connection, level: str) -> None:
 def _sqlite(url: URL) -> Engine:
     if not url.database or url.database == ":memory:":
         raise InvalidSetting("SQLite needs a file: sqlite:///path (or use memory://)")
-    try:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreUnavailable(f"the folder of {url.database} cannot be made: {error.strerror}") from error
+    folder = Path(url.database).parent
+    if not folder.is_dir():
+        raise StoreUnavailable(f"there is no folder {folder} for the database {Path(url.database).name}")
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "isolation_level": None})
     event.listen(engine, "connect", _configure_sqlite)
     return engine
@@ -85,4 +84,7 @@ def _configure_sqlite(connection: Any, _record: object) -> None:
 def _postgresql(url: URL) -> Engine:
     options = f"-c statement_timeout={STATEMENT_SECONDS}s -c lock_timeout={BUSY_SECONDS:g}s"
     impatient = {"connect_timeout": 5, "tcp_user_timeout": 5000, "options": options}
-    return create_engine(url, connect_args=impatient, pool_size=1, pool_pre_ping=True)
+    try:
+        return create_engine(url, connect_args=impatient, pool_size=1, pool_pre_ping=True)
+    except ImportError as error:
+        raise InvalidSetting("PostgreSQL needs a driver: pip install 'windjammer[postgres]'") from error

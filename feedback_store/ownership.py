@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from feedback_store.contract import StoreUnavailable
 from selector.errors import WindjammerError
 
 
@@ -20,8 +21,14 @@ class StoreInUse(WindjammerError):
 
 @contextmanager
 def held_alone(root: Path) -> Iterator[None]:
-    """Hold the store whose spools are under `root`, a folder of this machine. Raises StoreInUse."""
-    root.mkdir(parents=True, exist_ok=True)
+    """Hold the store whose spools are under `root`, a folder of this machine, itself in one that is there.
+
+    Raises StoreInUse, or StoreUnavailable if there can be no such folder.
+    """
+    try:
+        root.mkdir(exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(f"the store's folder {root.parent} cannot be used: {error.strerror}") from error
     lock = os.open(root / "server", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, suppress
-from itertools import islice
+from functools import partial
+from itertools import islice, takewhile
+from logging import getLogger
 from mmap import mmap
 from pathlib import Path
 
@@ -14,7 +16,10 @@ from feedback_store.contract import Log, Row
 from feedback_store.groups import GROUP_ROWS, commit_group
 from feedback_store.segments import open_segment
 from feedback_store.spool import SUFFIX, rows_of
+from selector.decisions import Entry
 from selector.learner import Learner
+
+logger = getLogger(__name__)
 
 
 def recover(log: Log, root: Path) -> int:
@@ -35,17 +40,31 @@ def restore(log: Log, application: str, user: str | None, policy: str, learner: 
     """Bring a new `learner` up to the end of the log, from its newest snapshot; how many entries were folded.
 
     `policy` identifies the fold, as in `Snapshot`. A snapshot that the policy cannot decode, written
-    by another version, is passed over: the log has all that it held.
+    by another version, is passed over: the log has all that it held. An entry at which the policy raises is skipped,
+    counted and logged.
     """
     snapshot = log.snapshot(application, user, policy)
     if snapshot is not None:
         with suppress(DecodeError):
             learner.restore(snapshot.data, snapshot.position)
-    count = 0
+    count, firm = 0, (learner.encode(), learner.position)
     for entry in log.entries(application, learner.position, user):
-        learner.fold(entry)
+        try:
+            learner.fold(entry)
+        except Exception:
+            logger.exception(
+                "application %s: event %d is skipped: the policy cannot learn", application, entry.position
+            )
+            learner.restore(*firm)  # half of a lesson may have been learned
+            learner.fold_all(takewhile(partial(_earlier, entry), log.entries(application, learner.position, user)))
+            learner.skip(entry)
+            firm = (learner.encode(), learner.position)
         count += 1
     return count
+
+
+def _earlier(than: Entry, entry: Entry) -> bool:
+    return entry.position < than.position
 
 
 def _commit_segments(log: Log, folder: Path) -> int:

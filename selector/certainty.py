@@ -37,7 +37,7 @@ class Certainty(Struct, frozen=True, kw_only=True):
         if self.interval is not None and output is not None and not isinstance(output, str):
             outputs = [prediction.output for prediction in predictions.values()]
             around = self.interval.around(record.residuals, float(output), outputs)
-        return Answer(output, combined.confidence, sure, interval=around)
+        return Answer(output, combined.confidence, sure, interval=around, top=combined.top)
 
     def observe(self, record: Record, decision: Decision, feedback: Feedback, loss: Loss) -> Record:
         """What is known after this feedback, which the loss can take; the caller gives `record` up.

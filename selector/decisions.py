@@ -62,7 +62,8 @@ class Answer(Struct, frozen=True, array_like=True, gc=False):
 
     `confidence` in [0, 1] or None where the policy has none; `sure` is None without a target error;
     `explanation` says why the output is the application's default; `withheld` is what would have been answered, had
-    it been sure. `interval` is (low, high) around a number, or None.
+    it been sure. `interval` is (low, high) around a number, or None. `top` are the labels that are the most likely,
+    the output (or what is withheld) first, where the policy names several.
     """
 
     output: Label | None
@@ -72,6 +73,7 @@ class Answer(Struct, frozen=True, array_like=True, gc=False):
     explanation: str | None = None
     withheld: Label | None = None
     interval: tuple[float, float] | None = None
+    top: tuple[Label, ...] = ()
 
 
 class Decision(Struct, frozen=True, array_like=True, gc=False):

@@ -18,7 +18,8 @@ class Learner:
 
     The same class folds everyone's entries and those of a single user; which entries it is
     given is the caller's choice. The fold is total: an entry that the loss cannot take is counted
-    in `skipped` and changes nothing else. `models` are those of the last ModelsChanged,
+    in `skipped` and changes nothing else; at one at which the policy raises the caller goes back to a state from
+    before, and skips it. `models` are those of the last ModelsChanged,
     `announced` is the policy of the last PolicyChanged. No clock, cache or random generator is read.
     """
 
@@ -50,6 +51,11 @@ class Learner:
         for entry in entries:
             self.fold(entry)
         return self
+
+    def skip(self, entry: Entry) -> None:
+        """Pass over an entry that the policy cannot take."""
+        self.position = entry.position
+        self.skipped += 1
 
     def _learn(self, feedback: Feedback, decisions: Sequence[Decision]) -> Sequence[tuple[Decision, Losses]]:
         """What was learned from: each decision with its losses."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from abc import ABCMeta, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
+from heapq import nlargest
 from math import isfinite, log
+from operator import itemgetter
 from typing import Annotated
 
 from msgspec import Meta, Struct, StructMeta
@@ -85,12 +87,37 @@ class LogLoss(Loss, frozen=True, kw_only=True, tag="log"):
         ZeroOne().check(label)
 
 
-AnyLoss = ZeroOne | Absolute | Squared | LogLoss
+class TopK(Loss, frozen=True, kw_only=True, tag="top_k"):
+    """0 if the label is among the `k` that the model takes for the most likely (`top_labels`), else 1."""
+
+    k: Annotated[int, Meta(ge=1)] = 5
+
+    def __call__(self, prediction: Prediction, label: Label) -> float:
+        return float(all(label != likely for likely, _ in top_labels(prediction, self.k)))
+
+    def check(self, label: Label) -> None:
+        ZeroOne().check(label)
+
+
+AnyLoss = ZeroOne | Absolute | Squared | LogLoss | TopK
+
+
+def top_labels(prediction: Prediction, k: int) -> list[tuple[Label, float]]:
+    """The `k` labels that a model takes for the most likely, its output first, each with its probability.
+
+    Without a distribution that is its output alone; one of equals goes first that stands first.
+    """
+    output, probabilities = prediction.output, prediction.probabilities
+    if k == 1 or probabilities is None:
+        return [(output, 1.0)]
+    likely = nlargest(k, probabilities, key=itemgetter(1))
+    own = next((pair for pair in likely if pair[0] == output), (output, dict(probabilities).get(output, 0.0)))
+    return [own, *(pair for pair in likely if pair[0] != output)][:k]
 
 
 def of_rightness(loss: Loss) -> Loss:
-    """The loss from .5 on means wrong, below right: that of probabilities does not tell, so in its place zero-one."""
-    return ZeroOne() if isinstance(loss, LogLoss) else loss
+    """The loss of one label, from .5 on wrong, below right: in place of those of probabilities and lists, zero-one."""
+    return ZeroOne() if isinstance(loss, LogLoss | TopK) else loss
 
 
 def number(value: Label) -> float:
@@ -133,6 +160,8 @@ def loss_of_answer(decision: Decision, feedback: Feedback, loss: Loss) -> float 
     if output is None:
         return None
     if feedback.label is not None:
+        if isinstance(loss, TopK) and answer.top:
+            return float(feedback.label not in answer.top[: loss.k])
         with suppress(InvalidLabel):
             return loss(Prediction(output), feedback.label)
         return None

@@ -25,7 +25,8 @@ def final_answer(config: ApplicationConfig, judged: Answer, gathering: Gathering
         return judged
     confidence = "unknown" if judged.confidence is None else f"{judged.confidence:.3f}"
     explanation = f"Unsure: the target error is {config.target_error:g}, the confidence {confidence}"
-    return Answer(config.default_output, judged.confidence, False, True, explanation, judged.output, judged.interval)
+    default, withheld = config.default_output, judged.output
+    return Answer(default, judged.confidence, False, True, explanation, withheld, judged.interval, judged.top)
 
 
 def why_nothing(gathering: Gathering) -> WindjammerError:

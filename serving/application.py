@@ -66,7 +66,7 @@ class Application:
             model.watch(self.cache.forget)
         self.recents = Recents(RECENT_BYTES)
         self.measures = Measures()
-        self.spending = Spending({key: model.cost for key, model in models.items()})
+        self.spending = Spending({key: model.cost for key, model in models.items()}, config.policy)
         self.feedback = FeedbackPath(self, around.writer)
         self.health = HealthWatch(config, models, knowledge, self.cache, around)
         self._profiles = Profiles(models, around.steady)
@@ -153,6 +153,7 @@ class Application:
             if error is None:
                 self.config = replace(self.config, policy=adoption.fold.policy)
                 self.policy = adoption.fold.policy
+                self.spending.heed(self.policy)
             done(error)
 
         self.knowledge.adopt(adoption, self.around.wall(), settle)
@@ -305,4 +306,5 @@ class Application:
             UNSET if answer.explanation is None else answer.explanation,
             UNSET if answer.interval is None else answer.interval,
             {model: p.cost for model, p in decision.predictions.items() if p.cost is not None} or UNSET,
+            UNSET if answer.default or not answer.top else answer.top,
         )

@@ -14,7 +14,10 @@ from serving.settings import ConfigError, check_choice, convert, keys, read
 
 S = TypeVar("S", bound=Struct)
 
-LOSSES: dict[Task, tuple[str, ...]] = {"classification": ("zero_one", "log"), "regression": ("absolute", "squared")}
+LOSSES: dict[Task, tuple[str, ...]] = {
+    "classification": ("zero_one", "log", "top_k"),
+    "regression": ("absolute", "squared"),
+}
 """The losses that suit a task; the first is its default."""
 
 

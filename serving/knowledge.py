@@ -119,7 +119,8 @@ class Knowledge:
     def fold(self, entry: Entry) -> None:
         """Learn from an entry that is durable; entries must come in the order of their positions.
 
-        A policy that raises leaves a state that nobody can vouch for: all states are then folded again from the log.
+        A policy that raises leaves a state that nobody can vouch for: all states are then folded again from the log,
+        without the entry if it raises there again; and a snapshot is taken, so that this need not be repeated.
         """
         if self._missed is not None:
             self._missed.append(entry)
@@ -183,6 +184,7 @@ class Knowledge:
                 return
             assert isinstance(result, Population)
             self.population, self._broken = result, False
+            self.save()
             for entry in missed:
                 self.fold(entry)
 

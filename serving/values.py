@@ -66,7 +66,11 @@ class UpdateRequest(Struct, frozen=True, gc=False):
 
 
 class PredictReply(Struct, frozen=True, gc=False):
-    """The answer on the wire. `costs` is what the input took, of models that report it."""
+    """The answer on the wire.
+
+    `costs` is what the input took, of models that report it; `top` are the likeliest labels, of policies that name
+    several.
+    """
 
     query_id: str
     output: Label
@@ -78,6 +82,7 @@ class PredictReply(Struct, frozen=True, gc=False):
     default_explanation: str | UnsetType = UNSET
     interval: tuple[float, float] | UnsetType = UNSET
     costs: dict[str, float] | UnsetType = UNSET
+    top: tuple[Label, ...] | UnsetType = UNSET
 
 
 class ObserveReply(Struct, frozen=True, gc=False):

@@ -78,7 +78,9 @@ def test_the_configurations_in_readme_and_help_can_be_served(tmp_path: Path) -> 
         assert parse(text, tmp_path).applications
 
 
-@pytest.mark.parametrize("module", ["serving.config", "serving.cli", "serving.service", "selector", "feedback_store"])
+@pytest.mark.parametrize(
+    "module", ["serving.config", "serving.cli", "serving.service", "serving.api.server", "selector", "feedback_store"]
+)
 def test_an_import_does_no_work_and_brings_no_framework(module: str) -> None:
     heavy = "{'torch', 'sklearn', 'vowpalwabbit', 'joblib', 'scipy', 'mlxtend', 'matplotlib'}"
     code = f"import sys, threading, {module}; print(sorted({heavy} & set(sys.modules)), threading.active_count())"

@@ -61,7 +61,7 @@ class Guess:
         if self._n > _MEMORY:
             self._n, self._total = self._n / 2, self._total / 2
             self._strangers, self._strange = self._strangers / 2, self._strange / 2
-            self._counts = Counter({seen: (count + 1) // 2 for seen, count in self._counts.items()})
+            self._counts = Counter({seen: count // 2 for seen, count in self._counts.items() if count > 1})
 
     def _missed_by(self, guess: Label, label: Label) -> float:
         try:

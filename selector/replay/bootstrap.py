@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 from msgspec import Struct
-from scipy.stats import norm
 
+from selector.replay import norm
 from selector.replay.logged import Floats
 
 RESAMPLES = 2_000

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from math import ceil, isfinite
 
-from scipy.stats import norm
-
+from selector.replay import norm
 from selector.replay.bootstrap import Distribution
 from selector.replay.survey import Survey
 from selector.replay.tally import Tally

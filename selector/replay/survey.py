@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import norm
 
+from selector.replay import norm
 from selector.replay.errors import InvalidLog
 from selector.replay.groups import Groups
 from selector.replay.logged import Floats, Integers, check_numbers

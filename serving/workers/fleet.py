@@ -21,6 +21,9 @@ logger = logging.getLogger(__name__)
 
 _RECONNECT = 0.1  # seconds
 
+HINT_EVERY = 5.0
+"""Seconds between hints at what a start waits for."""
+
 
 class Fleet:
     """The workers of `models`, under a supervisor process; each model's listener hears of its replicas.
@@ -148,7 +151,13 @@ class _Start:
             self._over.set()
 
     async def over(self) -> None:
-        await self._over.wait()
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        while not self._over.is_set():
+            try:
+                await asyncio.wait_for(self._over.wait(), HINT_EVERY)
+            except TimeoutError:
+                logger.info("not ready after %.0f s: %s", clock() - began, ", ".join(sorted(self._failures)))
         if self._error is not None:
             raise self._error
 

@@ -76,6 +76,8 @@ class Supervisor:
                 self._restart(read_request(text))
         except (OSError, ValueError, msgspec.MsgspecError) as error:
             logger.warning("a front end sent garbage, or broke off: %r", error)
+        except asyncio.CancelledError:
+            pass  # this process ends; of a cancelled reader Python 3.11 would log a traceback
         finally:
             self._front_ends.discard(writer)
             writer.close()

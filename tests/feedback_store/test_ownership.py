@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from feedback_store.contract import StoreUnavailable
 from feedback_store.ownership import StoreInUse, held_alone
 
 
@@ -25,3 +26,12 @@ def test_the_next_server_may_have_it_when_the_first_has_ended(tmp_path: Path) ->
         pass
     with held_alone(tmp_path):
         pass
+
+
+def test_a_store_in_no_folder_is_not_made(tmp_path: Path) -> None:
+    with (
+        pytest.raises(StoreUnavailable, match=f"folder {tmp_path}/no cannot be used: No such file"),
+        held_alone(tmp_path / "no" / "spool"),
+    ):
+        pytest.fail("held in no folder")
+    assert list(tmp_path.iterdir()) == []

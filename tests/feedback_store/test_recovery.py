@@ -11,10 +11,11 @@ from feedback_store.contract import Log, Snapshot, StoreUnavailable
 from feedback_store.memory import MemoryLog
 from feedback_store.recovery import recover, restore
 from feedback_store.spool import Spool
-from selector.decisions import ModelsChanged
+from selector.decisions import Decision, Feedback, ModelsChanged
 from selector.learner import Learner
 from selector.losses import ZeroOne
-from tests.feedback_store.samples import Counting, a_label, a_row, an_event
+from selector.policy import Losses
+from tests.feedback_store.samples import Counting, Counts, a_label, a_row, an_event
 
 
 def leave(root: Path, *queries: int) -> None:
@@ -89,3 +90,24 @@ class TestLearners:
         restored = learner()
         assert restore(history, "digits", None, "counting", restored) == 101
         assert restored.encode() == learner().fold_all(history.entries("digits")).encode()
+
+    @pytest.mark.parametrize("user", [None, "u1"])
+    def test_pass_over_entries_at_which_the_policy_raises(self, history: Log, user: str | None) -> None:
+        """The model says 7, and every ninth label is 7."""
+        restored = Learner(Grudging(), ZeroOne())
+        entries = list(history.entries("digits", user=user))
+        lost = [e for e in entries if isinstance(e.event, Feedback) and e.event.label == 7]
+        assert restore(history, "digits", user, "counting", restored) == len(entries)
+        assert restored.position == entries[-1].position
+        assert restored.skipped == len(lost) > 0
+        assert restored.state == learner().fold_all(entry for entry in entries if entry not in lost).state
+
+
+class Grudging(Counting, frozen=True, kw_only=True, tag="grudging"):
+    """Has learned when it finds that it cannot bear a model that was right."""
+
+    def observe(self, state: Counts, decision: Decision, losses: Losses) -> Counts:
+        state = super().observe(state, decision, losses)
+        if losses["svm:1"] == 0.0:
+            raise ArithmeticError("it was right")
+        return state

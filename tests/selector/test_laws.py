@@ -63,7 +63,7 @@ def test_settings_survive_their_encoding(policy: Policy[Any]) -> None:
 
 @every_policy
 def test_a_state_survives_its_encoding(policy: Policy[Any]) -> None:
-    state = trained(policy)
+    state, _ = play(policy, policy.initial_state(MODELS), 250, seed=1)
     decoded = policy.decode(policy.encode(state))
     assert policy.encode(decoded) == policy.encode(state)
     assert choices(policy, decoded, QUERY, 50) == choices(policy, state, QUERY, 50)
@@ -84,7 +84,8 @@ def test_models_that_join_a_void_make_the_initial_state(policy: Policy[Any]) -> 
 
 @every_policy
 def test_the_same_seed_makes_the_same_choices(policy: Policy[Any]) -> None:
-    assert choices(policy, trained(policy), QUERY, 50, seed=7) == choices(policy, trained(policy), QUERY, 50, seed=7)
+    states = [play(policy, policy.initial_state(MODELS), 250, seed=1)[0] for _ in range(2)]
+    assert choices(policy, states[0], QUERY, 50, seed=7) == choices(policy, states[1], QUERY, 50, seed=7)
 
 
 @pytest.mark.parametrize("feedbacks", [0, 12])

@@ -9,10 +9,11 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from selector.decisions import Answer, Decision, Feedback, Label, Prediction, Query, Selection
 from selector.errors import InvalidLabel
-from selector.losses import Absolute, AnyLoss, LogLoss, Loss, Squared, ZeroOne, losses_of
+from selector.losses import Absolute, AnyLoss, LogLoss, Loss, Squared, TopK, ZeroOne, loss_of_answer, losses_of
 
 labels = st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 ALL: list[Loss] = [kind() for kind in get_args(AnyLoss)]
@@ -47,6 +48,11 @@ def test_a_loss_is_between_zero_and_one_or_refuses(loss: Loss, output: Label, la
         (LogLoss(bound=5), Prediction("cat", probabilities=(("cat", 0.5), ("dog", 0.5))), "dog", log(2) / 5),
         (LogLoss(bound=5), Prediction("cat", probabilities=(("cat", 1.0),)), "dog", 1),
         (LogLoss(bound=5), Prediction("cat"), "dog", 1),
+        (TopK(k=2), Prediction("a", probabilities=(("a", 0.5), ("b", 0.2), ("c", 0.3))), "c", 0),
+        (TopK(k=2), Prediction("a", probabilities=(("a", 0.5), ("b", 0.2), ("c", 0.3))), "b", 1),
+        (TopK(k=2), Prediction("b", probabilities=(("a", 0.5), ("b", 0.2), ("c", 0.3))), "c", 1),
+        (TopK(k=2), Prediction("b", probabilities=(("a", 0.5), ("c", 0.5))), "a", 0),
+        (TopK(k=2), Prediction("a"), "b", 1),
     ],
 )
 def test_losses_by_hand(loss: Loss, prediction: Prediction, label: Label, expected: float) -> None:
@@ -98,3 +104,10 @@ def test_a_full_reward_tells_that_all_others_are_wrong_where_one_class_is_right(
 
 def test_a_reward_for_an_answer_that_nobody_gave_is_credited_to_nobody() -> None:
     assert losses_of(decision("default", a="cat", b="dog"), Feedback((1,), reward=1.0), ZeroOne()) == {}
+
+
+def test_an_answer_with_several_labels_is_right_by_any_of_them() -> None:
+    said = replace(decision("cat", svm="cat"), answer=Answer("cat", top=("cat", "dog", "fox")))
+    told = [loss_of_answer(said, Feedback((1,), label), TopK(k=2)) for label in ("cat", "dog", "fox")]
+    assert told == [0.0, 0.0, 1.0]
+    assert loss_of_answer(said, Feedback((1,), "dog"), ZeroOne()) == 1.0

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, get_args
 
 from scipy.stats import binom
 
-from selector import AnyPolicy, Auto, LinearThompson, LinUCB, Vowpal
+from selector import AnyPolicy, Auto, LinearThompson, LinUCB, MajorityVote, Vowpal
 from selector.decisions import Decision, Feedback, Prediction, Query
 from selector.losses import Absolute, ZeroOne, losses_of
 from selector.policy import Policy, Study
@@ -39,6 +39,7 @@ POLICIES: list[Policy[Any]] = [
 ]
 POLICIES += [
     Auto(asks="one"),
+    MajorityVote(top=2),
     Vowpal(exploration="cover"),
     Vowpal(exploration="bag"),
     Vowpal(exploration="regcb"),
@@ -54,6 +55,8 @@ def title(policy: Policy[Any]) -> str:
     told = [policy.name, policy.task]
     if isinstance(policy, Vowpal):
         told.append(policy.exploration)
+    if isinstance(policy, MajorityVote) and policy.top > 1:
+        told.append(f"top{policy.top}")
     if isinstance(policy, Auto):
         told.append(policy.asks)
     return "-".join(told)
@@ -87,8 +90,14 @@ def play(
 
 
 def trained(policy: Policy[Any], queries: int = 250, seed: int = 1) -> Any:
-    """A state that has learned a little; queries is no multiple of Vowpal's saves."""
-    return play(policy, policy.initial_state(MODELS), queries, seed)[0]
+    """A state that has learned a little, of its own for each caller; queries is no multiple of Vowpal's saves."""
+    key = policy.settings, queries, seed
+    if key not in _TRAINED:
+        _TRAINED[key] = policy.encode(play(policy, policy.initial_state(MODELS), queries, seed)[0])
+    return policy.decode(_TRAINED[key])
+
+
+_TRAINED: dict[tuple[str, int, int], bytes] = {}
 
 
 def fold(policy: Study[Any], state: Any, log: Sequence[Step]) -> Any:

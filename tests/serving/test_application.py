@@ -6,20 +6,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
 from msgspec import UNSET
 
 from feedback_store.memory import MemoryLog
-from selector.decisions import Feedback, Prediction, Query, Selection
+from selector.decisions import Decision, Feedback, Prediction, Query, Selection
 from selector.errors import InvalidLabel
 from selector.learner import Learner
-from selector.losses import Absolute
+from selector.losses import Absolute, TopK
 from selector.personalization import Users
-from selector.policies import Ensemble, Exp3, Exp4, MajorityVote, Static
-from selector.policy import Predictions, Selections
+from selector.policies import Cascade, Ensemble, Exp3, Exp4, MajorityVote, Static
+from selector.policies.exp4 import Votes
+from selector.policy import Losses, Predictions, Selections
 from selector.population import Population
 from serving.errors import (
     BadRequest,
@@ -30,6 +31,7 @@ from serving.errors import (
     ShuttingDown,
     UnknownQueryId,
 )
+from serving.knowledge import Knowledge
 from serving.values import Input, ObserveReply, PredictReply, PredictRequest, UpdateRequest
 from tests.serving.front_end import FrontEnd, vector
 
@@ -98,6 +100,27 @@ def test_a_model_that_has_answered_nothing_has_no_mean_cost(tmp_path: Path) -> N
     with front_end(tmp_path, {"a:1": 7}) as end:
         assert end.app.state()["spending"] == {"a:1": {"predictions": 0, "mean_cost": None}}
         assert end.answer().costs is UNSET
+
+
+def test_an_answer_of_several_labels_is_told_and_judged_by_any_of_them(tmp_path: Path) -> None:
+    says = Prediction(7, probabilities=((7, 0.6), (3, 0.4), (5, 0.0)))
+    settings = {"loss": TopK(k=2), "target_error": 0.2}
+    with front_end(tmp_path, {"a:1": says, "b:1": says}, MajorityVote(top=2), **settings) as end:
+        assert end.answer().top == (7, 3)
+        end.teach(3, 120)
+        assert end.answer().sure
+        assert end.app.state()["models"]["a:1"]["loss"] == 0.0
+    with front_end(tmp_path / "plain", {"a:1": says}, MajorityVote()) as end:
+        assert end.answer().top is UNSET
+
+
+def test_what_a_policy_takes_models_to_cost_goes_before_what_is_configured(tmp_path: Path) -> None:
+    cascade = Cascade(costs={"a:1": 0.25})
+    with front_end(tmp_path, {"a:1": 7, "b:1": 7}, cascade) as end:
+        assert end.answer().output == 7
+        spending = end.app.state()["spending"]
+        asked = {model: known["mean_cost"] for model, known in spending.items() if known["predictions"]}
+        assert asked == {"a:1": 0.25, "b:1": 1.0}  # at first, all are asked
 
 
 def test_at_the_deadline_it_answers_with_what_is_there(tmp_path: Path) -> None:
@@ -369,17 +392,49 @@ def test_in_regression_a_model_that_says_no_number_fails_alone(tmp_path: Path) -
         assert end.app.state()["skipped"] == 0
 
 
-def test_a_policy_that_cannot_learn_costs_no_answer_and_learns_again_from_the_log(
+class Superstitious(Exp4, frozen=True, kw_only=True, tag="superstitious"):
+    """Has half learned from a model that was right alone when it raises."""
+
+    folded: ClassVar[int] = 0
+
+    def observe(self, state: Votes, decision: Decision, losses: Losses) -> Votes:
+        Superstitious.folded += 1
+        state = super().observe(state, decision, losses)
+        if losses.get("a:1") == 0.0:
+            raise LookupError("half learned")
+        return state
+
+
+def test_a_policy_that_raises_has_the_event_skipped_and_is_folded_again_once(tmp_path: Path) -> None:
+    with front_end(tmp_path, {"a:1": 7, "b:1": 3}, Superstitious()) as end:
+        for label in (3, 7, 3, 7, 7, 3):
+            assert end.observe(end.answer().query_id, label=label) == ObserveReply("applied")
+            for _ in range(2 * (label == 7)):  # it is folded again, and a snapshot taken
+                end.turn()
+        state, knowledge = end.app.state(), end.app.knowledge
+        assert (state["position"], state["skipped"], state["models"]["b:1"]["count"]) == (7, 3, 3)
+        assert Superstitious.folded <= 6 + 3 * 2 + 1  # each that raises: again, and those before it since the last
+        again = Knowledge("app", end.app.config.fold, end.app.hooks, end.writer, "another")
+        again.recover(end.log)
+        assert again.population.encode() == knowledge.population.encode()
+        assert end.app.under_way == 0
+
+
+def test_a_policy_that_raised_by_accident_learns_again_from_the_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    accidents, learn = iter([MemoryError()]), Exp4.observe
+
+    def observe(policy: Exp4, state: Votes, decision: Decision, losses: Losses) -> Votes:
+        for accident in accidents:
+            raise accident
+        return learn(policy, state, decision, losses)
+
+    monkeypatch.setattr(Exp4, "observe", observe)
     with front_end(tmp_path, {"a:1": 7, "b:1": 3}) as end:
-        query, another = end.answer().query_id, end.answer().query_id
-        with monkeypatch.context() as broken:
-            broken.setattr(Exp4, "observe", lambda *_: 1 / 0)
-            assert end.observe(query, label=7) == ObserveReply("applied")
-            end.turn()  # it has tried to fold again
-        assert end.observe(another, label=7) == ObserveReply("applied")
+        assert end.observe(end.answer().query_id, label=7) == ObserveReply("applied")
         end.turn()
+        assert end.app.state()["skipped"] == 0
         fresh = Population(end.app.policy, end.app.config.loss).fold_all(end.log.entries("app"))
         assert end.app.knowledge.population.encode() == fresh.encode()
         assert end.app.under_way == 0

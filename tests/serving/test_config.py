@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from selector.losses import Absolute, LogLoss, Squared, ZeroOne
+from selector.losses import Absolute, LogLoss, Squared, TopK, ZeroOne
 from selector.policies import Cascade, Exp3, Exp4, LinUCB, Static
 from serving.checks import RESERVED_NAMES
 from serving.choices import policy_kinds
@@ -146,6 +146,7 @@ def test_the_task_reaches_the_policy_and_chooses_the_loss() -> None:
     [
         ('loss = "zero_one"', ZeroOne()),
         ('loss = { name = "log", bound = 3 }', LogLoss(bound=3.0)),
+        ('loss = { name = "top_k", k = 3 }', TopK(k=3)),
         ('task = "regression"\nloss = { name = "squared", scale = 10 }', Squared(scale=10.0)),
     ],
 )

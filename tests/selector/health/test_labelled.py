@@ -104,3 +104,13 @@ def test_chance_is_what_the_label_of_another_query_loses() -> None:
     # .7 x .3 x 2, and the mean distance of two uniform numbers; five deviations of the mean of 500
     assert classes.chance == pytest.approx(0.42, abs=5 * 0.5 / 500**0.5)
     assert numbers.chance == pytest.approx(1 / 3, abs=5 * 0.24 / 500**0.5)
+
+
+def test_labels_that_never_came_again_make_room_for_those_that_do() -> None:
+    guess = Guess(ZeroOne(), "classification")
+    for label in range(3_000):
+        guess.learn(label)
+    for _ in range(3_000):
+        guess.learn("often")
+    assert guess.loss is not None
+    assert guess.loss < 0.2

@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def digits() -> tuple[Digits, Digits]:
     train, held_out = load_digits(seed=1)
-    return redrawn(Digits(train.images[:1000], train.labels[:1000]), VARIANTS, seed=1), redrawn(held_out, 1, seed=2)
+    return redrawn(Digits(train.images[:600], train.labels[:600]), VARIANTS, seed=1), redrawn(held_out, 1, seed=2)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from selector.decisions import Label, Prediction
 from serving.values import Input
 from serving.workers import frames
 from serving.workers.frames import Ask, BatchFailed, Decoder, Header, Labels, Rows
-from serving.workers.inference import Inference
+from serving.workers.inference import Inference, explain
 
 
 class Runtime:
@@ -97,12 +97,16 @@ def test_rows_that_cannot_be_told_apart_fail_the_batch(returned: Any, why: str) 
 
 def test_an_exception_fails_the_batch_and_the_log_has_the_traceback(caplog: pytest.LogCaptureFixture) -> None:
     def predict(rows: object) -> object:
-        raise LookupError("not today \ud800")
+        raise LookupError("not today")
 
     with caplog.at_level(logging.ERROR):
-        assert answered(predict, numbers([1])) == BatchFailed(5, 1, "LookupError: not today ?")
+        assert answered(predict, numbers([1])) == BatchFailed(5, 1, "LookupError: not today")
     assert "toy:1 failed on a batch of 1" in caplog.text
     assert "Traceback" in caplog.text
+
+
+def test_a_reason_that_no_wire_carries_travels_all_the_same() -> None:
+    assert explain(LookupError("not today \ud800")) == "LookupError: not today ?"
 
 
 def test_a_body_of_another_size_than_its_header_says_fails_the_batch() -> None:

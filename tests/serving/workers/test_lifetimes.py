@@ -58,6 +58,33 @@ def test_workers_log_as_much_as_the_front_end_does(
     assert ("INFO sum:1/0 ready" in capfd.readouterr().err) == told
 
 
+def test_a_supervisor_that_is_told_to_end_has_nothing_to_complain_of(capfd: pytest.CaptureFixture[str]) -> None:
+    async def tell() -> None:
+        crew = Crew()
+        starting = asyncio.create_task(failure(model("sum", "Sum")))
+        await crew.until(lambda: supervisors() and workers_of(supervisors()[0]))
+        supervisors()[0].terminate()
+        assert await starting == "the supervisor died"
+
+    asyncio.run(tell())
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_start_that_takes_long_says_what_it_waits_for(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.workers.fleet.HINT_EVERY", 0.01)
+
+    async def tell() -> None:
+        small = fleet([model("sum", "Sum")], Crew())
+        await small.start()
+        await small.stop()
+
+    with caplog.at_level(logging.INFO):
+        asyncio.run(tell())
+    assert "not ready after 0 s: sum:1" in caplog.text
+
+
 def test_a_fleet_that_stops_leaves_nothing_behind(sockets: Path) -> None:
     crew = Crew()
 
