@@ -8,8 +8,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-OPEN = 1.0
-"""The logit that untrained gates begin near: all blocks run, and one of four samples skips."""
+OPEN = 3.0
+"""The logit that untrained gates begin near: all blocks run, and one draw of 11 skips.
+
+Few skips at a time, so that each is judged in a network that is otherwise as it is served.
+"""
 
 
 class Gate(nn.Module, ABC):
