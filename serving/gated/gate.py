@@ -13,6 +13,8 @@ OPEN = 3.0
 
 Few skips at a time, so that each is judged in a network that is otherwise as it is served.
 """
+PACE = 4.0
+"""Times that a logit outruns its bias: a gate crosses from OPEN to shut in a hundred steps of a rate of 0.015."""
 
 
 class Gate(nn.Module, ABC):
@@ -37,13 +39,12 @@ class RecurrentGate(Gate):
         super().__init__()
         self.embeddings = nn.ModuleList(Embedding(count, size) for count in channels)
         self.recurrence = nn.Linear(size, size, bias=False)
-        self.verdicts = nn.ModuleList(_open(nn.Linear(size, 1)) for _ in channels)
+        self.verdicts = nn.ModuleList(Verdict(size) for _ in channels)
 
     def forward(self, block: int, features: Tensor, memory: Tensor | None) -> tuple[Tensor, Tensor | None]:
         seen = self.embeddings[block](features.flatten(2).mean(2) if features.ndim > 2 else features)
         memory = torch.tanh(seen if memory is None else torch.addmm(seen, memory, self.recurrence.weight))
-        logits: Tensor = self.verdicts[block](memory)
-        return logits.squeeze(1), memory
+        return self.verdicts[block](memory), memory
 
 
 class Embedding(nn.Module):
@@ -80,17 +81,28 @@ class ConvolutionalGate(Gate):
         self.gates = nn.ModuleList(
             nn.Sequential(
                 *(nn.MaxPool2d(2, ceil_mode=True), nn.Conv2d(count, size, 3, stride=2, padding=1), nn.ReLU()),
-                *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), _open(nn.Linear(size, 1))),
+                *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), Verdict(size)),
             )
             for count in channels
         )
 
     def forward(self, block: int, features: Tensor, memory: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        logits: Tensor = self.gates[block](features)
-        return logits.squeeze(1), memory
+        return self.gates[block](features), memory
 
 
-def _open(verdict: nn.Linear) -> nn.Linear:
-    with torch.no_grad():
-        verdict.bias.fill_(OPEN)
-    return verdict
+class Verdict(nn.Module):
+    """Logits `[n]` of what a gate saw, `[n, size]`: open at first, by a bias that learns faster than the weights.
+
+    Adam moves every parameter alike, so many weights would outrun one bias: gates would tell inputs apart, and become
+    classifiers poorer than the network, before they say whether a block is needed at all.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(size, 1)
+        with torch.no_grad():
+            self.linear.bias.fill_(OPEN / PACE)
+        self._scale = 1 / size
+
+    def forward(self, seen: Tensor) -> Tensor:
+        return PACE * self.linear(self._scale * seen).squeeze(1)
