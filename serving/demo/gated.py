@@ -15,7 +15,7 @@ from serving.gated.residual import head, stages, stem
 from serving.gated.training import train, train_plain
 
 WIDTHS = (6, 12, 24)
-ALPHA = 1.2
+ALPHA = 1.0
 """What it is worth to skip all blocks, in nats of the class loss."""
 
 

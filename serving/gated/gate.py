@@ -14,7 +14,7 @@ OPEN = 3.0
 Few skips at a time, so that each is judged in a network that is otherwise as it is served.
 """
 PACE = 4.0
-"""Times that a logit outruns its bias: a gate crosses from OPEN to shut in a hundred steps of a rate of 0.015."""
+"""Times that a logit outruns its bias."""
 
 
 class Gate(nn.Module, ABC):
@@ -90,7 +90,7 @@ class ConvolutionalGate(Gate):
         return self.gates[block](features), memory
 
 
-class Verdict(nn.Module):
+class Verdict(nn.Linear):
     """Logits `[n]` of what a gate saw, `[n, size]`: open at first, by a bias that learns faster than the weights.
 
     Adam moves every parameter alike, so many weights would outrun one bias: gates would tell inputs apart, and become
@@ -98,11 +98,8 @@ class Verdict(nn.Module):
     """
 
     def __init__(self, size: int) -> None:
-        super().__init__()
-        self.linear = nn.Linear(size, 1)
-        with torch.no_grad():
-            self.linear.bias.fill_(OPEN / PACE)
-        self._scale = 1 / size
+        super().__init__(size, 1)
+        nn.init.constant_(self.bias, OPEN / PACE)
 
     def forward(self, seen: Tensor) -> Tensor:
-        return PACE * self.linear(self._scale * seen).squeeze(1)
+        return nn.functional.linear(seen, self.weight, PACE * self.bias).squeeze(1)

@@ -57,7 +57,7 @@ def test_open_gates_give_the_network_without_gates() -> None:
 def test_closed_gates_give_the_shortcuts_alone() -> None:
     network, images = convolutional(), torch.randn(5, *IMAGES)
     for verdict in network.gate.verdicts:  # type: ignore[union-attr]
-        nn.init.constant_(verdict.linear.bias, -1e6)
+        nn.init.constant_(verdict.bias, -1e6)
     outputs, depth = network(images)
     with torch.no_grad():
         features = network.stem(images)
@@ -96,6 +96,6 @@ def test_a_shortcut_called_downsample_serves_too() -> None:
             self.downsample = nn.Linear(4, 2)
 
     network = GatedNetwork(nn.Identity(), [Downsampled()], nn.Identity(), torch.zeros(2, 4))
-    nn.init.constant_(network.gate.verdicts[0].linear.bias, -1e6)  # type: ignore[index, union-attr]
+    nn.init.constant_(network.gate.verdicts[0].bias, -1e6)  # type: ignore[index, union-attr]
     vectors = torch.randn(3, 4)
     assert torch.equal(network(vectors)[0], network.blocks[0].downsample(vectors))  # type: ignore[operator]

@@ -79,7 +79,7 @@ def test_the_policy_gradient_opens_gates_where_skipping_costs_more_than_it_earns
     def slope(alpha: float) -> float:
         network.zero_grad()
         torch.autograd.backward(policy_loss(network, inputs, labels, generator, alpha))
-        bias = network.gate.verdicts[0].linear.bias  # type: ignore[index, union-attr]
+        bias = network.gate.verdicts[0].bias  # type: ignore[index, union-attr]
         return float(bias.grad)
 
     with torch.no_grad():
