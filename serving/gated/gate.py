@@ -13,8 +13,6 @@ OPEN = 3.0
 
 Few skips at a time, so that each is judged in a network that is otherwise as it is served.
 """
-PACE = 4.0
-"""Times that a logit outruns its bias."""
 
 
 class Gate(nn.Module, ABC):
@@ -91,15 +89,15 @@ class ConvolutionalGate(Gate):
 
 
 class Verdict(nn.Linear):
-    """Logits `[n]` of what a gate saw, `[n, size]`: open at first, by a bias that learns faster than the weights.
+    """Logits `[n]` of what a gate saw, `[n, size]`: open at first, by a bias that learns as fast as all weights together.
 
-    Adam moves every parameter alike, so many weights would outrun one bias: gates would tell inputs apart, and become
-    classifiers poorer than the network, before they say whether a block is needed at all.
+    Adam moves every parameter alike, so the weights would outrun the bias: gates would tell classes apart, as poorer
+    classifiers than the network, before they say whether a block is needed at all.
     """
 
     def __init__(self, size: int) -> None:
         super().__init__(size, 1)
-        nn.init.constant_(self.bias, OPEN / PACE)
+        nn.init.constant_(self.bias, OPEN / size)
 
     def forward(self, seen: Tensor) -> Tensor:
-        return nn.functional.linear(seen, self.weight, PACE * self.bias).squeeze(1)
+        return nn.functional.linear(seen, self.weight, self.in_features * self.bias).squeeze(1)

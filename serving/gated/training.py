@@ -15,7 +15,7 @@ LIMIT = 1.0
 """Of the gain of one input, in nats: a few inputs that any change upsets would drown what all the others say."""
 
 SUPERVISED = Schedule(4, 0.005, gate_rate=0.005)
-POLICY = Schedule(4, 0.003, gate_rate=0.02)
+POLICY = Schedule(4, 0.003, gate_rate=0.005)
 
 
 def train(
