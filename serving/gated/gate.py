@@ -89,7 +89,7 @@ class ConvolutionalGate(Gate):
 
 
 class Verdict(nn.Linear):
-    """Logits `[n]` of what a gate saw, `[n, size]`: open at first, by a bias that learns as fast as all weights together.
+    """Logits `[n]` of what a gate saw, `[n, size]`: open at first, by a bias as fast as all weights together.
 
     Adam moves every parameter alike, so the weights would outrun the bias: gates would tell classes apart, as poorer
     classifiers than the network, before they say whether a block is needed at all.

@@ -69,7 +69,7 @@ def straight_through(logits: Tensor, generator: torch.Generator) -> Tensor:
 def policy_loss(
     network: GatedNetwork, inputs: Tensor, labels: Tensor, generator: torch.Generator, alpha: float
 ) -> Tensor:
-    """The class loss under drawn gates, and for the gates minus the reward: minus the class loss, plus alpha / N a skip.
+    """The class loss under drawn gates, and minus the reward of the gates: minus that loss, plus alpha / N a skip.
 
     What skips earn is a sum over gates, whose expectation and its gradient are known. The gradient of the class loss is
     REINFORCE's; its baseline is the loss of the same input served (self-critical: Rennie et al., CVPR 2017).

@@ -57,9 +57,9 @@ def test_an_input_that_any_skip_upsets_pulls_no_harder_than_the_limit() -> None:
     generator, network = torch.Generator().manual_seed(1), dense(blocks=1)
     inputs, labels, _ = half_easy(200, generator)
     with torch.no_grad():
-        network.head.weight.mul_(1000)  # type: ignore[union-attr, operator]
+        network.head.weight.mul_(1000)  # type: ignore[operator]
     torch.autograd.backward(policy_loss(network, inputs, labels, generator, alpha=0.0))
-    verdict = network.gate.verdicts[0]  # type: ignore[index, union-attr]
+    verdict = network.gate.verdicts[0]  # type: ignore[index]
     assert 0 < abs(float(verdict.bias.grad)) < verdict.in_features * 2 * LIMIT
 
 
