@@ -5,6 +5,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from serving.gated.descent import Schedule
+from serving.gated.gate import Verdict
 from serving.gated.network import GatedNetwork
 from serving.gated.training import LIMIT, policy_loss, straight_through, train, train_plain
 from tests.serving.gated.problems import dense, half_easy
@@ -60,6 +61,8 @@ def test_an_input_that_any_skip_upsets_pulls_no_harder_than_the_limit() -> None:
         network.head.weight.mul_(1000)  # type: ignore[operator]
     torch.autograd.backward(policy_loss(network, inputs, labels, generator, alpha=0.0))
     verdict = network.gate.verdicts[0]  # type: ignore[index]
+    assert isinstance(verdict, Verdict)
+    assert verdict.bias.grad is not None
     assert 0 < abs(float(verdict.bias.grad)) < verdict.in_features * 2 * LIMIT
 
 
