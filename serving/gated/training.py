@@ -25,7 +25,7 @@ def train(
     generator: torch.Generator,
     supervised: Schedule = SUPERVISED,
     policy: Schedule = POLICY,
-    alpha: float = 1.2,
+    alpha: float = 0.6,
     progress: bool = True,
 ) -> None:
     """Train blocks and gates on inputs `[n, ...]` and labels `[n]` of class numbers; a bar shows the progress.

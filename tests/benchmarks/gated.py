@@ -189,7 +189,7 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, default=6, help="of each of three stages; 6: 38 layers")
     parser.add_argument("--gate", choices=GATES, default="recurrent")
     parser.add_argument("--epochs", type=int, nargs=3, default=[4, 1, 3], help="plain, supervised, policy")
-    parser.add_argument("--alpha", type=float, default=1.2, help="what skipping all is worth, in nats")
+    parser.add_argument("--alpha", type=float, default=0.6, help="what skipping all is worth, in nats")
     parser.add_argument("--gate-rate", type=float, default=0.008, help="learning rate of the gates")
     parser.add_argument("--variants", type=int, default=4, help="of each training image, moved by up to two pixels")
     parser.add_argument("--validate", action="store_true", help="hold out training images, and leave the test images")
