@@ -15,7 +15,7 @@ from serving.gated.residual import head, stages, stem
 from serving.gated.training import train, train_plain
 
 WIDTHS = (6, 12, 24)
-ALPHA = 1.2
+ALPHA = 1.3
 """What it is worth to skip all blocks, in nats of the class loss."""
 
 
@@ -35,6 +35,6 @@ def train_gated(digits: Digits, path: Path, seed: int) -> None:
         torch.manual_seed(seed)
         network = gated_network()
     train_plain(network, pixels, labels, generator, Schedule(2, 0.015, batch=128), progress=False)
-    supervised, policy = Schedule(1, 0.008, 0.008, batch=128), Schedule(3, 0.005, 0.015, batch=128)
+    supervised, policy = Schedule(1, 0.008, 0.006, batch=128), Schedule(3, 0.005, 0.006, batch=128)
     train(network, pixels, labels, generator, supervised, policy, alpha=ALPHA, progress=False)
     torch.save(network.state_dict(), path)

@@ -8,8 +8,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-OPEN = 1.0
-"""The logit that untrained gates begin near: all blocks run, and one of four samples skips."""
+OPEN = 3.0
+"""The logit that untrained gates begin near: all blocks run, and one draw of 11 skips.
+
+Few skips at a time, so that each is judged in a network that is otherwise as it is served.
+"""
 
 
 class Gate(nn.Module, ABC):
@@ -34,13 +37,12 @@ class RecurrentGate(Gate):
         super().__init__()
         self.embeddings = nn.ModuleList(Embedding(count, size) for count in channels)
         self.recurrence = nn.Linear(size, size, bias=False)
-        self.verdicts = nn.ModuleList(_open(nn.Linear(size, 1)) for _ in channels)
+        self.verdicts = nn.ModuleList(Verdict(size) for _ in channels)
 
     def forward(self, block: int, features: Tensor, memory: Tensor | None) -> tuple[Tensor, Tensor | None]:
         seen = self.embeddings[block](features.flatten(2).mean(2) if features.ndim > 2 else features)
         memory = torch.tanh(seen if memory is None else torch.addmm(seen, memory, self.recurrence.weight))
-        logits: Tensor = self.verdicts[block](memory)
-        return logits.squeeze(1), memory
+        return self.verdicts[block](memory), memory
 
 
 class Embedding(nn.Module):
@@ -77,17 +79,25 @@ class ConvolutionalGate(Gate):
         self.gates = nn.ModuleList(
             nn.Sequential(
                 *(nn.MaxPool2d(2, ceil_mode=True), nn.Conv2d(count, size, 3, stride=2, padding=1), nn.ReLU()),
-                *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), _open(nn.Linear(size, 1))),
+                *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), Verdict(size)),
             )
             for count in channels
         )
 
     def forward(self, block: int, features: Tensor, memory: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        logits: Tensor = self.gates[block](features)
-        return logits.squeeze(1), memory
+        return self.gates[block](features), memory
 
 
-def _open(verdict: nn.Linear) -> nn.Linear:
-    with torch.no_grad():
-        verdict.bias.fill_(OPEN)
-    return verdict
+class Verdict(nn.Linear):
+    """Logits `[n]` of what a gate saw, `[n, size]`: open at first, by a bias as fast as all weights together.
+
+    Adam moves every parameter alike, so the weights would outrun the bias: gates would tell classes apart, as poorer
+    classifiers than the network, before they say whether a block is needed at all.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size, 1)
+        nn.init.constant_(self.bias, OPEN / size)
+
+    def forward(self, seen: Tensor) -> Tensor:
+        return nn.functional.linear(seen, self.weight, self.in_features * self.bias).squeeze(1)

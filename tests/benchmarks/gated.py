@@ -113,7 +113,7 @@ def run(data: Path, out: Path, recipe: Recipe, seed: int) -> Figures:
         train_plain(plain, images, labels, generator, Schedule(epochs, rate, batch=BATCH))
 
     def teach_gated() -> None:
-        schedules = Schedule(rest[0], 0.008, 0.008, BATCH), Schedule(rest[1], 0.005, recipe.gate_rate, BATCH)
+        schedules = Schedule(rest[0], 0.008, recipe.gate_rate, BATCH), Schedule(rest[1], 0.005, recipe.gate_rate, BATCH)
         train(gated, images, labels, torch.Generator().manual_seed(seed), *schedules, alpha=recipe.alpha)
 
     kept(out / f"first-{seed}.pt", plain, lambda: teach(first, 0.015))
@@ -189,8 +189,8 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, default=6, help="of each of three stages; 6: 38 layers")
     parser.add_argument("--gate", choices=GATES, default="recurrent")
     parser.add_argument("--epochs", type=int, nargs=3, default=[4, 1, 3], help="plain, supervised, policy")
-    parser.add_argument("--alpha", type=float, default=1.0, help="what skipping all is worth, in nats")
-    parser.add_argument("--gate-rate", type=float, default=0.015, help="learning rate of the gates by policy gradient")
+    parser.add_argument("--alpha", type=float, default=0.6, help="what skipping all is worth, in nats")
+    parser.add_argument("--gate-rate", type=float, default=0.008, help="learning rate of the gates")
     parser.add_argument("--variants", type=int, default=4, help="of each training image, moved by up to two pixels")
     parser.add_argument("--validate", action="store_true", help="hold out training images, and leave the test images")
     options = parser.parse_args()

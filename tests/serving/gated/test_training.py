@@ -5,8 +5,9 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from serving.gated.descent import Schedule
+from serving.gated.gate import Verdict
 from serving.gated.network import GatedNetwork
-from serving.gated.training import policy_loss, straight_through, train, train_plain
+from serving.gated.training import LIMIT, policy_loss, straight_through, train, train_plain
 from tests.serving.gated.problems import dense, half_easy
 
 
@@ -36,6 +37,33 @@ def test_skipping_that_earns_nothing_is_not_learned() -> None:
     network = taught(alpha=0.0, epochs=5)
     inputs, _, hard = half_easy(2000, torch.Generator().manual_seed(2))
     assert network(inputs)[1][hard].mean() > 2.0
+
+
+def test_blocks_that_no_input_needs_are_closed_to_all() -> None:
+    generator = torch.Generator().manual_seed(1)
+    torch.manual_seed(1)
+    network = dense()
+    inputs, labels, hard = half_easy(2000, generator)
+    inputs, labels = inputs[~hard], labels[~hard]
+    train_plain(network, inputs, labels, generator, Schedule(3, batch=125), progress=False)
+    policy = Schedule(15, 0.005, 0.02, batch=125)
+    train(network, inputs, labels, generator, Schedule(1, 0.005, 0.005), policy, alpha=0.5, progress=False)
+    outputs, depth = network(inputs)
+    assert depth.max() == 0
+    assert (outputs.argmax(1) == labels).float().mean() > 0.99
+
+
+def test_an_input_that_any_skip_upsets_pulls_no_harder_than_the_limit() -> None:
+    torch.manual_seed(1)
+    generator, network = torch.Generator().manual_seed(1), dense(blocks=1)
+    inputs, labels, _ = half_easy(200, generator)
+    with torch.no_grad():
+        network.head.weight.mul_(1000)  # type: ignore[operator]
+    torch.autograd.backward(policy_loss(network, inputs, labels, generator, alpha=0.0))
+    verdict = network.gate.verdicts[0]  # type: ignore[index]
+    assert isinstance(verdict, Verdict)
+    assert verdict.bias.grad is not None
+    assert 0 < abs(float(verdict.bias.grad)) < verdict.in_features * 2 * LIMIT
 
 
 def test_training_depends_on_the_seed_alone() -> None:
