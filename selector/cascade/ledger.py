@@ -23,32 +23,47 @@ _SHARE = 0.6  # at first, as a share of the reference's errors
 
 
 class Account(Struct, array_like=True):
-    """Of one model: its errors, the cascade's less those, and the variance of both, as last estimated."""
+    """Of one model, since it joined: the `queries`, the cascade's errors (`ours`), and as last estimated the model's
+    (`wrong`), with the variance of that.
+    """
 
     survey: Survey = field(default_factory=Survey)
+    queries: float = 0.0
+    ours: float = 0.0
     wrong: float = 0.0
-    gap: float = 0.0
     variance: float = 0.0
+
+    @property
+    def gap(self) -> float:
+        """The cascade's errors less the model's."""
+        return self.ours - self.wrong
+
+    @property
+    def rate(self) -> float:
+        """The share of its answers that are wrong."""
+        return max(self.wrong / max(self.queries, 1.0), _LEAST_ERROR)
 
 
 class Ledger(Struct, array_like=True):
     """`price` is the logarithm of the accuracy that one unit of cost must buy; `gap` what is lost to the best of late.
 
-    Sums are over 20,000 queries at most; `wrong` is the sum of the cascade's own errors.
+    Sums are over 20,000 queries at most.
     """
 
     price: float = 0.0
     queries: float = 0.0
     spent: float = 0.0
-    wrong: float = 0.0
     accounts: dict[str, Account] = {}
     gap: float = 0.0
 
-    def with_models(self, models: Sequence[str], cost: float) -> Ledger:
-        """Of these models. `cost` is the dearest's, from which the first price follows."""
+    def with_models(self, models: Sequence[str], cost: float, anew: bool) -> Ledger:
+        """Of these models, all begun `anew` or not. `cost` is the dearest's, from which the first price follows."""
+        if not self.accounts:
+            return Ledger(log(_FIRST / max(cost, 1e-9)), accounts={model: Account() for model in models})
+        if anew:
+            return Ledger(self.price, accounts={model: Account() for model in models})
         accounts = {model: self.accounts.get(model) or Account() for model in models}
-        price = self.price if self.accounts else log(_FIRST / max(cost, 1e-9))
-        return Ledger(price, self.queries, self.spent, self.wrong, accounts, self.gap)
+        return Ledger(self.price, self.queries, self.spent, accounts, self.gap)
 
     @property
     def rate(self) -> float:
@@ -70,14 +85,16 @@ class Ledger(Struct, array_like=True):
         self.spent += cost
         if self.queries >= _MEMORY + _EVERY:
             keep = _MEMORY / self.queries
-            self.queries, self.spent, self.wrong = _MEMORY, keep * self.spent, keep * self.wrong
+            self.queries, self.spent = _MEMORY, keep * self.spent
             for account in self.accounts.values():
+                account.queries, account.ours = keep * account.queries, keep * account.ours
                 account.survey.fade(keep)
 
     def compare(self, wrong: bool, right: Mapping[str, bool], view: View, correct: bool) -> None:
         """Was the answer wrong, and who was right, as far as known; `view` and `correct` where it stopped, in place."""
-        self.wrong += wrong
         for model, account in self.accounts.items():
+            account.queries += 1.0
+            account.ours += wrong
             if model in right:
                 account.survey.know(not right[model])
             else:
@@ -88,12 +105,10 @@ class Ledger(Struct, array_like=True):
         if self.queries % _EVERY < 1.0 or self.queries < _EVERY:
             for model, account in self.accounts.items():
                 account.wrong, account.variance = account.survey.estimate(stages, ids[model], usual[model])
-                account.gap = self.wrong - account.wrong
 
     def begin(self, model: str, cost: float) -> None:
         """The price while all are asked; `cost` is that of the reference, `model`."""
-        error = max(self.accounts[model].wrong / self.queries, _LEAST_ERROR)
-        self.price = log(_SHARE * error / max(cost, 1e-9))
+        self.price = log(_SHARE * self.accounts[model].rate / max(cost, 1e-9))
 
     def heed_accuracy(self, model: str, gap: float, epsilon: float, z: float, cost: float) -> None:
         """Move the price by one query's expected gap to the reference, in place.
@@ -102,7 +117,7 @@ class Ledger(Struct, array_like=True):
         """
         account, n, ahead = self.accounts[model], self.queries, self._ahead
         allowed = (epsilon * (n + ahead) - z * self._deviation(account) - account.gap) / ahead
-        error = max(account.wrong / n, _LEAST_ERROR)
+        error = account.rate
         self.gap += (gap - self.gap) / min(n, _SMOOTH)
         step = max(-_STEP, min(_STEP, _RATE / error * (allowed - self.gap)))
         price = self.price + min(1.0, n / _SETTLED) * step
@@ -118,7 +133,7 @@ class Ledger(Struct, array_like=True):
 
     def _deviation(self, account: Account) -> float:
         """Of the gap, when the queries ahead are done as those before them."""
-        return sqrt(account.variance * (1.0 + self._ahead / max(self.queries, 1.0)))
+        return sqrt(account.variance * (1.0 + self._ahead / max(account.queries, 1.0)))
 
     @property
     def _ahead(self) -> float:

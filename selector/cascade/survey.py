@@ -35,7 +35,7 @@ class Survey(Struct, array_like=True):
         strata = self.unseen.setdefault(mask, {})
         stratum = 2 * key + correct
         if stratum not in strata and len(strata) >= _STRATA:
-            stratum = 2 * keys_of(key)[1] + correct
+            stratum = 2 * keys_of(key)[:2][-1] + correct
         strata[stratum] = strata.get(stratum, 0.0) + 1.0
 
     def fade(self, keep: float) -> None:

@@ -97,7 +97,7 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
         bills = {model: list(state.bills[model]) for model in ids if model in state.bills}
         contexts = {model: state.contexts[model] for model in ids if model in state.contexts}
         dearest = max([self._cost(bills, model) for model in ids], default=1.0)
-        ledger = state.ledger.with_models(tally.models, dearest)
+        ledger = state.ledger.with_models(tally.models, dearest, bool(gone))
         samples = [] if gone else list(state.samples)
         return CascadeState(tally, ids, bills, contexts, stages, ledger, samples, state.seen, state.due)
 

@@ -1,0 +1,92 @@
+"""Errors of a model, told from the queries at which it was asked."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from selector.cascade.cells import Cells
+from selector.cascade.stage import Stage, keys_of
+from selector.cascade.survey import Survey
+from selector.decisions import Prediction
+from selector.pool import Pool
+
+MODEL, MASK = 1, 1
+SURE, UNSURE = keys_of(2 * 16 + 12), keys_of(2 * 16 + 2)
+"""Where the cascade stops, and where it asks on."""
+ERRORS = {(SURE, True): 0.02, (SURE, False): 0.9, (UNSURE, True): 0.2, (UNSURE, False): 0.6}
+
+
+def answered(stage: Stage, keys: tuple[int, ...], correct: bool, right: bool) -> None:
+    """The stage learns whether the model was right."""
+    stage.others.setdefault(MODEL, Cells()).add([2 * key + correct for key in keys], float(right), 1.0, 1e9)
+
+
+def surveyed(rng: Random, chance: float, queries: int) -> tuple[Survey, Stage, int]:
+    """The survey of a model that is asked for certain where the cascade is unsure and by this chance elsewhere."""
+    survey, stage, errors = Survey(), Stage(), 0
+    for _ in range(queries):
+        keys = SURE if rng.random() < 0.6 else UNSURE
+        correct = rng.random() < (0.95 if keys is SURE else 0.6)
+        wrong = rng.random() < ERRORS[keys, correct]
+        errors += wrong
+        if keys is UNSURE or rng.random() < chance:
+            survey.know(wrong)
+            answered(stage, keys, correct, not wrong)
+        else:
+            survey.miss(MASK, keys[-1], correct)
+    return survey, stage, errors
+
+
+@pytest.mark.parametrize("chance", [0.02, 0.1, 0.5])
+def test_errors_are_told_without_asking_each_time_and_so_is_their_uncertainty(chance: float) -> None:
+    off = []
+    for seed in range(40):
+        survey, stage, errors = surveyed(Random(seed), chance, 3_000)
+        estimate, variance = survey.estimate({MASK: stage}, MODEL, 0.8)
+        off.append((estimate - errors) / variance**0.5)
+    assert sum(z * z for z in off) / len(off) < 1.76  # chi square of 40: a chance of .002 if the variance is right
+    assert abs(sum(off)) / len(off) ** 0.5 < 4.5  # a coarse prior may pull a little to one side
+
+
+def test_one_answer_does_not_count_for_all_that_were_not_asked() -> None:
+    survey, stage = Survey(), Stage()
+    for _ in range(100):
+        survey.miss(MASK, SURE[-1], True)
+    before, doubt = survey.estimate({MASK: stage}, MODEL, 0.9)
+    answered(stage, SURE, True, False)
+    after, _ = survey.estimate({MASK: stage}, MODEL, 0.9)
+    assert before == pytest.approx(10.0)
+    assert before <= after < 60.0  # it is one of five at each of three keys
+    assert doubt > 100.0
+
+
+def test_nothing_is_uncertain_where_all_were_asked() -> None:
+    survey = Survey()
+    for wrong in (True, False, True):
+        survey.know(wrong)
+    assert survey.estimate({}, MODEL, 0.5) == (2.0, 0.0)
+
+
+def test_old_queries_fade() -> None:
+    survey = Survey()
+    survey.know(True)
+    survey.miss(MASK, SURE[-1], False)
+    survey.fade(0.5)
+    assert survey.estimate({}, MODEL, 0.5)[0] == pytest.approx(0.75)
+
+
+def test_no_more_strata_than_can_be_remembered() -> None:
+    survey = Survey()
+    for label in range(5_000):
+        survey.miss(MASK, 32 * (label + 1) + label % 16, True)
+    assert len(survey.unseen[MASK]) <= 1024 + 32
+    assert sum(survey.unseen[MASK].values()) == 5_000
+
+
+def test_the_finest_key_of_a_view_tells_the_others() -> None:
+    stage = Stage(Pool().with_models(("cnn",)))
+    for score in (0.2, 0.6, 0.99):
+        view = stage.view(MASK, {"cnn": Prediction("cat", score=score)})
+        assert keys_of(view.keys[-1]) == view.keys
