@@ -60,15 +60,15 @@ class Row(NamedTuple):
 class Ours:
     """A policy at work: each call is a block of queries, timed in nanoseconds: select, combine, observe."""
 
-    def __init__(self, policy: Policy[Any], models: int) -> None:
-        self.policy, self.rng, self.start = policy, Random(1), 0
+    def __init__(self, policy: Policy[Any], models: int, user: str | None) -> None:
+        self.policy, self.user, self.rng, self.start = policy, user, Random(1), 0
         self.names = ("cnn:1", *(f"model{i:03}:1" for i in range(1, models)))
         self.state = policy.initial_state(self.names)
 
     def __call__(self) -> Costs:
         policy = self.policy
         said = [{m: Prediction(output, score=0.5) for m, output in row.items()} for row in self._outputs()]
-        queries = [Query(self.start + i, self.names, "ann", {"length": i % 7}) for i in range(BLOCK)]
+        queries = [Query(self.start + i, self.names, self.user, {"length": i % 7}) for i in range(BLOCK)]
         self.start += BLOCK
         selections, predictions, selecting = self._ask(queries, said)
         begin = process_time_ns()
@@ -152,12 +152,14 @@ def peers() -> dict[str, Callable[[], Any]]:
     }
 
 
-def measure(policy: Policy[Any], peer: Callable[[], Any] | None, models: int, queries: int, runs: int) -> Row:
+def measure(
+    policy: Policy[Any], peer: Callable[[], Any] | None, models: int, queries: int, runs: int, user: str | None
+) -> Row:
     """The fastest run of each block, and the mean over blocks."""
     ours, theirs = [], []
     size = 0
     for _ in range(runs):
-        course, other = Ours(policy, models), Rivers(peer(), models) if peer else None
+        course, other = Ours(policy, models, user), Rivers(peer(), models) if peer else None
         blocks = [(course(), other() if other else ()) for _ in range(queries // BLOCK)]
         ours.append([block[0] for block in blocks])
         theirs.append([block[1] for block in blocks])
@@ -210,12 +212,13 @@ def main() -> int:
     parser.add_argument("--queries", type=int, default=1_000, help="in one run, each with feedback (default: 1,000)")
     parser.add_argument("--runs", type=int, default=5, help="of which each block's fastest counts (default: 5)")
     parser.add_argument("--policy", action="append", default=[], metavar="NAME", help="instead of all; may be repeated")
+    parser.add_argument("--user", help="whose queries they are: policies that learn of users pay for one (default: nobody)")
     options = parser.parse_args()
     rivers, console, held = peers(), Console(width=150), True
     gc.disable()  # the benchmark's own lists would set it off within what is timed
     for models in options.models:
         bar = track(policies(options.policy), f"{models} models", console=Console(stderr=True), transient=True)
-        rows = [measure(p, rivers.get(p.name), models, options.queries, options.runs) for p in bar]
+        rows = [measure(p, rivers.get(p.name), models, options.queries, options.runs, options.user) for p in bar]
         shown, holds = table(rows, models)
         console.print(shown)
         held = held and holds
