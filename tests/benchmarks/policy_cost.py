@@ -212,7 +212,7 @@ def main() -> int:
     parser.add_argument("--queries", type=int, default=1_000, help="in one run, each with feedback (default: 1,000)")
     parser.add_argument("--runs", type=int, default=5, help="of which each block's fastest counts (default: 5)")
     parser.add_argument("--policy", action="append", default=[], metavar="NAME", help="instead of all; may be repeated")
-    parser.add_argument("--user", help="whose queries they are: policies that learn of users pay for one (default: nobody)")
+    parser.add_argument("--user", help="whose queries they are: learning of users costs (default: none)")
     options = parser.parse_args()
     rivers, console, held = peers(), Console(width=150), True
     gc.disable()  # the benchmark's own lists would set it off within what is timed
