@@ -26,6 +26,8 @@ from selector.pool import Pool
 from selector.pool.ballot import Ballot
 from selector.pool.opinions import Lesson, best
 
+_CERTAIN = (0.0, 1.0)
+
 
 class EnsembleState(Struct, array_like=True):
     """Models' weights; the pool of classifiers, and whether its answer goes before the weighted vote's; calibration
@@ -138,15 +140,19 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
 
     def _compare(self, state: EnsembleState, decision: Decision, lesson: Lesson) -> None:
         """The pool's answer and the vote's, as they were before this lesson, in place."""
-        pooled, voted = best(lesson.claimed), _vote(state.weights.logs, lesson.ballot)
-        first = state.precedence.prefers_first(lesson.claimed[pooled], lesson.claimed[voted])
-        answered = lesson.claim(pooled if first else voted)
-        if answered is not None:
-            _calibration(state, decision.selections, decision.predictions).add(*answered)
-        if pooled != voted:
-            ours, theirs = lesson.claim(pooled), lesson.claim(voted)
-            if ours is not None and theirs is not None and ours[1] != theirs[1]:
-                state.precedence.learn(ours[0], theirs[0], ours[1], self.learning_rate, self.share)
+        claimed, known = lesson.claimed, lesson.known
+        answer = pooled = best(claimed)
+        if len(lesson.ballot.labels) > 1:
+            voted = _vote(state.weights.logs, lesson.ballot)
+            if voted != pooled:
+                ours, theirs = claimed[pooled], claimed[voted]
+                if not state.precedence.prefers_first(ours, theirs):
+                    answer = voted
+                if {known[pooled], known[voted]} == {0.0, 1.0}:
+                    right = known[pooled] == 1.0
+                    state.precedence.learn(ours, theirs, right, self.learning_rate, self.share)
+        if known[answer] in _CERTAIN:
+            _calibration(state, decision.selections, decision.predictions).add(claimed[answer], known[answer] == 1.0)
 
     def blend(self, population: EnsembleState, own: OwnRecord, strength: float) -> EnsembleState:
         if isinf(strength):

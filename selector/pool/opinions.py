@@ -42,11 +42,6 @@ class Lesson(Struct, frozen=True, gc=False):
     claimed: list[float]
     known: list[float]
 
-    def claim(self, candidate: int) -> tuple[float, bool] | None:
-        """How likely a candidate was thought to be right, and whether it was, if that is known."""
-        known = self.known[candidate]
-        return (self.claimed[candidate], known == 1.0) if known in (0.0, 1.0) else None
-
 
 def best(opinion: Sequence[float]) -> int:
     """The candidate that is most likely right; among equals the first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from copy import copy
 from itertools import combinations
@@ -65,14 +66,17 @@ class Pool(Struct, array_like=True):
             prediction = predictions.get(model)
             if prediction is None:
                 continue
-            vote, score = candidates.setdefault(prediction.output, len(candidates)), prediction.score
+            label, score = prediction.output, prediction.score
+            vote = candidates.get(label)
+            if vote is None:
+                vote = candidates[label] = len(candidates)
             if prediction.probabilities is not None:
                 score = score_of(prediction)
                 distributions.append((i, prediction))
             if score is None:
                 votes.append((i, vote, UNSCORED, 0.0))
             else:
-                votes.append((i, vote, voters[i].ranks.bin(score), stretch(score)))
+                votes.append((i, vote, bisect_right(voters[i].ranks.edges, score), stretch(score)))
                 scores.append((i, score))
         known, labels = self.labels, list(candidates)
         ids = [NONE] * (len(labels) + 1)
