@@ -108,7 +108,7 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         if not own and not state.precedence.always_first:
             voted = _vote(state.weights.logs_of(pool.models), ballot)
             answer = answer if state.precedence.prefers_first(chances[answer], chances[voted]) else voted
-        return Answer(ballot.labels[answer], _calibration(state, selections, predictions)(chances[answer]))
+        return Answer(ballot.labels[answer], _calibration(state, query, predictions)(chances[answer]))
 
     def judged_by(self, loss: Loss) -> Loss:
         return of_rightness(loss)
@@ -142,7 +142,7 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         first = state.precedence.prefers_first(lesson.claimed[pooled], lesson.claimed[voted])
         answered = lesson.claim(pooled if first else voted)
         if answered is not None:
-            _calibration(state, decision.selections, decision.predictions).add(*answered)
+            _calibration(state, decision.query, decision.predictions).add(*answered)
         if pooled != voted:
             ours, theirs = lesson.claim(pooled), lesson.claim(voted)
             if ours is not None and theirs is not None and ours[1] != theirs[1]:
@@ -195,7 +195,6 @@ def _vote(logs: Sequence[float], ballot: Ballot) -> int:
     return weights.index(max(weights))
 
 
-def _calibration(state: EnsembleState, selections: Selections, predictions: Predictions) -> Calibration:
-    """That of queries where all who were asked have answered, or that of those where some have not."""
-    asked = selections[0].models if selections else ()
-    return state.complete if len(predictions) >= len(asked) else state.partial
+def _calibration(state: EnsembleState, query: Query, predictions: Predictions) -> Calibration:
+    """That of queries where all who could be asked have answered, or that of those where some have not."""
+    return state.complete if len(predictions) >= len(query.available) else state.partial
