@@ -26,8 +26,8 @@ class Votes(Struct, array_like=True):
 
 
 class Count(Struct, frozen=True, gc=False):
-    """The `labels` with most votes, the answer first. Of those who could be asked, the share `among` has the label with most votes
-    among its top k, and the share `said` says the answer.
+    """The `labels` with most votes, the answer first. Of those who could be asked, the share `among` has the label with
+    most votes among its top k, and the share `said` says the answer.
     """
 
     labels: tuple[Label, ...]
