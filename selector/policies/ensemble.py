@@ -117,7 +117,6 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         weights, pool = state.weights, state.pool
         changed: list[int] = []
         if self.task == "classification":
-            state.record.add(decision.predictions, losses)
             right = {}
             for model in pool.models:
                 if model in losses:
@@ -129,6 +128,7 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
                 if decision.query.user is not None:
                     following, fresh = state.following, _fresh(pool, state.record)
                     following.learn(self.personal, state.record, fresh, decision, losses, lesson)
+            state.record.add(decision.predictions, losses)
         weights.learn_all(losses, self.learning_rate, self.share, decision.query.available)
         if changed:
             state.precedence.hold_back()
