@@ -27,9 +27,9 @@ def held_alone(root: Path) -> Iterator[None]:
     """
     try:
         root.mkdir(exist_ok=True)
+        lock = os.open(root / "server", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StoreUnavailable(f"the store's folder {root.parent} cannot be used: {error.strerror}") from error
-    lock = os.open(root / "server", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -12,8 +12,8 @@ _HORIZON = 3_000.0  # labels in one cell, after which old ones count half
 class Agreement(Struct, array_like=True):
     """Of answers with the same agreement, how many there were and how many were right.
 
-    Agreement is two shares of those who were asked: who had the answer among their top k, and who said it. Before any
-    label the first is taken for the probability; it counts for one label.
+    Agreement is two shares of those who could be asked: who had the answer among their top k, and who said it. Before
+    any label the first is taken for the probability; it counts for one label.
     """
 
     cells: list[list[float]] = field(default_factory=lambda: [[0.0, 0.0] for _ in range(_CELLS)])

@@ -12,7 +12,8 @@ from selector.cascade.survey import Survey
 
 _MEMORY = 20_000.0  # queries after which old ones fade
 _AHEAD = 12_000.0  # queries within which debts are to be made good, later a fifth of those before
-_EVERY = 25.0  # queries after which the models' errors are estimated again
+_FADES = 25.0  # queries from one time to the next
+_OLD = 0.01  # of all queries: so many later a model's errors are estimated again
 _SMOOTH = 200.0  # queries over which the gap is averaged before the price heeds it: it is rare and large
 _RATE, _SPENDING, _STEP = 0.02, 0.02, 0.03
 _SETTLED = 2000.0  # queries until the price may move at full rate
@@ -23,20 +24,17 @@ _SHARE = 0.6  # at first, as a share of the reference's errors
 
 
 class Account(Struct, array_like=True):
-    """Of one model, since it joined: the `queries`, the cascade's errors (`ours`), and as last estimated the model's
-    (`wrong`), with the variance of that.
+    """Of one model, since it joined: the `queries`, and the cascade's errors (`ours`); and as estimated `old` queries
+    ago, the model's errors (`wrong`), the cascade's less those (`gap`), and the variance of either.
     """
 
     survey: Survey = field(default_factory=Survey)
     queries: float = 0.0
     ours: float = 0.0
+    old: float = 0.0
     wrong: float = 0.0
+    gap: float = 0.0
     variance: float = 0.0
-
-    @property
-    def gap(self) -> float:
-        """The cascade's errors less the model's."""
-        return self.ours - self.wrong
 
     @property
     def rate(self) -> float:
@@ -83,7 +81,7 @@ class Ledger(Struct, array_like=True):
         """One more query, in place."""
         self.queries += 1.0
         self.spent += cost
-        if self.queries >= _MEMORY + _EVERY:
+        if self.queries >= _MEMORY + _FADES:
             keep = _MEMORY / self.queries
             self.queries, self.spent = _MEMORY, keep * self.spent
             for account in self.accounts.values():
@@ -94,6 +92,7 @@ class Ledger(Struct, array_like=True):
         """Was the answer wrong, and who was right, as far as known; `view` and `correct` where it stopped, in place."""
         for model, account in self.accounts.items():
             account.queries += 1.0
+            account.old += 1.0
             account.ours += wrong
             if model in right:
                 account.survey.know(not right[model])
@@ -101,10 +100,15 @@ class Ledger(Struct, array_like=True):
                 account.survey.miss(view.mask, view.keys[-1], correct)
 
     def settle(self, stages: Mapping[int, Stage], ids: Mapping[str, int], usual: Mapping[str, float]) -> None:
-        """Estimate the models' errors again, if it is time, in place."""
-        if self.queries % _EVERY < 1.0 or self.queries < _EVERY:
-            for model, account in self.accounts.items():
-                account.wrong, account.variance = account.survey.estimate(stages, ids[model], usual[model])
+        """Estimate the errors again of the model of which that was longest ago, if it is time, in place.
+
+        Of one at a time, for it takes the longer the more labels, and sets of models, there are.
+        """
+        model = max(self.accounts, key=lambda name: self.accounts[name].old)
+        account = self.accounts[model]
+        if account.old >= _OLD * account.queries:
+            account.wrong, account.variance = account.survey.estimate(stages, ids[model], usual[model])
+            account.gap, account.old = account.ours - account.wrong, 0.0
 
     def begin(self, model: str, cost: float) -> None:
         """The price while all are asked; `cost` is that of the reference, `model`."""

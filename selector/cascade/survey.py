@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from selector.cascade.stage import Stage, keys_of
+from selector.cascade.stage import NOTHING, Stage, keys_of
 
 _STRATA = 1024  # of one stage, at most: what comes later is counted under its bin of confidence
+_STAGES = 128  # at most: at later ones it is not told apart what was seen
 _INFLATION = 1.5  # strata are coarse: those asked within one differ a little from the others
 
 
@@ -32,6 +33,8 @@ class Survey(Struct, array_like=True):
 
     def miss(self, mask: int, key: int, correct: bool) -> None:
         """One query at which it was not, in place: the stage, the finest key of its view, and was the answer right."""
+        if mask not in self.unseen and len(self.unseen) >= _STAGES:
+            mask, key, correct = NOTHING.mask, NOTHING.keys[-1], False
         strata = self.unseen.setdefault(mask, {})
         stratum = 2 * key + correct
         if stratum not in strata and len(strata) >= _STRATA:

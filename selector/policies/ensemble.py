@@ -110,7 +110,7 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         if not own and not state.precedence.always_first:
             voted = _vote(state.weights.logs_of(pool.models), ballot)
             answer = answer if state.precedence.prefers_first(chances[answer], chances[voted]) else voted
-        return Answer(ballot.labels[answer], _calibration(state, selections, predictions)(chances[answer]))
+        return Answer(ballot.labels[answer], _calibration(state, query, predictions)(chances[answer]))
 
     def judged_by(self, loss: Loss) -> Loss:
         return of_rightness(loss)
@@ -119,7 +119,6 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         weights, pool = state.weights, state.pool
         changed: list[int] = []
         if self.task == "classification":
-            state.record.add(decision.predictions, losses)
             right = {}
             for model in pool.models:
                 if model in losses:
@@ -131,6 +130,7 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
                 if decision.query.user is not None:
                     following, fresh = state.following, _fresh(pool, state.record)
                     following.learn(self.personal, state.record, fresh, decision, losses, lesson)
+            state.record.add(decision.predictions, losses)
         weights.learn_all(losses, self.learning_rate, self.share, decision.query.available)
         if changed:
             state.precedence.hold_back()
@@ -152,7 +152,7 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
                     right = known[pooled] == 1.0
                     state.precedence.learn(ours, theirs, right, self.learning_rate, self.share)
         if known[answer] in _CERTAIN:
-            _calibration(state, decision.selections, decision.predictions).add(claimed[answer], known[answer] == 1.0)
+            _calibration(state, decision.query, decision.predictions).add(claimed[answer], known[answer] == 1.0)
 
     def blend(self, population: EnsembleState, own: OwnRecord, strength: float) -> EnsembleState:
         if isinf(strength):
@@ -201,7 +201,6 @@ def _vote(logs: Sequence[float], ballot: Ballot) -> int:
     return weights.index(max(weights))
 
 
-def _calibration(state: EnsembleState, selections: Selections, predictions: Predictions) -> Calibration:
-    """That of queries where all who were asked have answered, or that of those where some have not."""
-    asked = selections[0].models if selections else ()
-    return state.complete if len(predictions) >= len(asked) else state.partial
+def _calibration(state: EnsembleState, query: Query, predictions: Predictions) -> Calibration:
+    """That of queries where all who could be asked have answered, or that of those where some have not."""
+    return state.complete if len(predictions) >= len(query.available) else state.partial

@@ -26,8 +26,8 @@ class Votes(Struct, array_like=True):
 
 
 class Count(Struct, frozen=True, gc=False):
-    """The `labels` with most votes, the answer first. Of those asked, the share `among` has the label with most votes
-    among its top k, and the share `said` says the answer.
+    """The `labels` with most votes, the answer first. Of those who could be asked, the share `among` has the label with
+    most votes among its top k, and the share `said` says the answer.
     """
 
     labels: tuple[Label, ...]
@@ -92,8 +92,9 @@ class MajorityVote(Policy[Votes], frozen=True, kw_only=True, tag="majority_vote"
         known = {model: loss for model, loss in losses.items() if model in state.tally.models}
         for model, loss in known.items():
             state.tally.add(model, loss)
-        if self.task == "classification" and decision.selections:
-            count = self._count(decision.selections[0].models, decision.predictions)
+        if self.task == "classification":
+            # Where another policy decided, and asked fewer, the others are missing: they might not have agreed.
+            count = self._count(decision.query.available, decision.predictions)
             right = self._right(count.labels, decision.predictions, known)
             if right is not None:
                 state.agreement.add(count.among, count.said, right)

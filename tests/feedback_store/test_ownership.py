@@ -28,6 +28,15 @@ def test_the_next_server_may_have_it_when_the_first_has_ended(tmp_path: Path) ->
         pass
 
 
+def test_a_store_that_this_server_may_not_lock_is_refused_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "spool" / "server").mkdir(parents=True)
+    with (
+        pytest.raises(StoreUnavailable, match=f"folder {tmp_path} cannot be used: Is a directory"),
+        held_alone(tmp_path / "spool"),
+    ):
+        pytest.fail("held what cannot be locked")
+
+
 def test_a_store_in_no_folder_is_not_made(tmp_path: Path) -> None:
     with (
         pytest.raises(StoreUnavailable, match=f"folder {tmp_path}/no cannot be used: No such file"),

@@ -85,6 +85,14 @@ def test_no_more_strata_than_can_be_remembered() -> None:
     assert sum(survey.unseen[MASK].values()) == 5_000
 
 
+def test_however_many_sets_of_models_answer_memory_is_bounded_and_no_query_is_lost() -> None:
+    survey = Survey()
+    for mask in range(1, 1_001):
+        survey.miss(mask, SURE[-1], True)
+    assert len(survey.unseen) <= 129
+    assert survey.estimate({}, MODEL, 0.75)[0] == 250.0
+
+
 def test_the_finest_key_of_a_view_tells_the_others() -> None:
     stage = Stage(Pool().with_models(("cnn",)))
     for score in (0.2, 0.6, 0.99):

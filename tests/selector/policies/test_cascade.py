@@ -103,6 +103,13 @@ def test_what_is_lost_to_the_best_model_is_estimated_without_asking_it_each_time
     assert abs(account.gap - (wrong - large)) < 4.5 * sqrt(account.variance)
 
 
+def test_errors_are_estimated_again_of_one_model_at_a_time_and_of_each_before_long() -> None:
+    state, _, _ = run(Cascade(costs=COSTS), scored, 500, seed=10)
+    old = {account.old for account in state.ledger.accounts.values()}
+    assert len(old) == 2
+    assert max(old) <= 0.01 * 500 + 1
+
+
 def test_reported_costs_count_instead_of_those_that_are_set() -> None:
     policy = Cascade(costs=COSTS)
     state = policy.initial_state(MODELS)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 
 from selector import Ensemble
+from selector.calibration import Calibration
 from selector.decisions import Answer, Decision, Prediction, Query, Selection
 from selector.policies.ensemble import EnsembleState
 
@@ -200,3 +201,11 @@ def test_the_weighted_vote_answers_once_it_was_right_more_often_where_the_pool_w
     assert POLICY.combine(state, Query(1, MODELS), ASKED, said).output == "dog"
     state = learn(state, said, {"cnn:1": 0.0, "forest:1": 1.0, "svm:1": 1.0})
     assert POLICY.combine(state, Query(1, MODELS), ASKED, said).output == "cat"
+
+
+def test_where_another_policy_asked_one_model_alone_the_others_count_as_missing() -> None:
+    state, said = POLICY.initial_state(MODELS), {"svm:1": Prediction("cat")}
+    decision = Decision("", Query(1, MODELS), 0.0, "exp3", (Selection(("svm:1",), 0.3),), said, Answer("cat"))
+    state = POLICY.observe(state, decision, {"svm:1": 1.0})
+    assert state.complete == Calibration()
+    assert state.partial != Calibration()

@@ -53,3 +53,13 @@ def test_other_models_are_followed_anew_with_the_trust_that_was_learned() -> Non
     assert not grown.following.guests
     assert grown.following.trust == state.following.trust
     assert POLICY.with_models(state, MODELS).following == state.following
+
+
+def test_what_a_record_is_worth_is_learned_by_records_that_do_not_know_the_label_yet() -> None:
+    state = learned(300, users=4)
+    before = POLICY.decode(POLICY.encode(state))
+    said, losses = {"cnn:1": Prediction(1), "svm:1": Prediction(2)}, {"cnn:1": 0.0, "svm:1": 1.0}
+    decision = Decision("", Query(1, MODELS, "1"), 0.0, "ensemble", (Selection(MODELS, 1.0),), said, Answer(None))
+    lesson, _ = before.pool.learn(said, {"cnn:1": True, "svm:1": False})
+    before.following.learn(POLICY.personal, before.record, [1.0, 1.0], decision, losses, lesson)
+    assert POLICY.observe(state, decision, losses).following.trust == before.following.trust

@@ -42,6 +42,20 @@ def test_most_votes_win() -> None:
     assert given.confidence == pytest.approx(2 / 3)
 
 
+def test_one_model_asked_by_another_policy_is_no_agreement_of_all() -> None:
+    policy = MajorityVote()
+    state, said = policy.initial_state(MODELS), {"cnn:1": Prediction("cat")}
+    decision = Decision("", Query(1, MODELS), 0.0, "exp3", (Selection(("cnn:1",), 0.3),), said, Answer("cat"))
+    for _ in range(100):
+        state = policy.observe(state, decision, {"cnn:1": 1.0})
+    everyone = dict.fromkeys(MODELS, Prediction("cat"))
+    agreed = policy.combine(state, Query(2, MODELS), (Selection(MODELS, 1.0),), everyone)
+    alone = policy.combine(state, Query(3, MODELS), (Selection(MODELS, 1.0),), said)
+    assert agreed.confidence == 1.0
+    assert alone.confidence is not None
+    assert alone.confidence < 0.01
+
+
 def test_a_tie_goes_to_the_first_by_name() -> None:
     assert answer("classification", {"svm:1": "dog", "cnn:1": "cat"}).output == "cat"
 
