@@ -12,9 +12,10 @@ from msgspec.structs import replace as changed
 from selector.decisions import Decision, Entry, Label
 from selector.fold import Fold
 from selector.policy import Policy
+from selector.replay import anytime
 from selector.replay.account import Account
 from selector.replay.bootstrap import Resamples
-from selector.replay.comparison import differences
+from selector.replay.comparison import differences, each_of
 from selector.replay.consequences import cost_of, loss_of, unseen
 from selector.replay.errors import InvalidLog
 from selector.replay.evaluation import Evaluation
@@ -125,7 +126,9 @@ class _Board:
         rows = {name: self.accounts[name].estimate(name, each, confidence) for name, each in known.items()}
         told = {name: each for name, each in known.items() if self.accounts[name].unknown == 0}
         ordered = [rows[name] for name in self.accounts if name != LOGGED]
-        evaluation = Evaluation(ordered, rows[LOGGED], differences(told, confidence))
+        each = each_of(len(told), confidence) if told else confidence
+        always = {name: anytime.of_total(self.accounts[name].reward, self.decisions, each) for name in told}
+        evaluation = Evaluation(ordered, rows[LOGGED], differences(told, always, confidence))
         states = {name: player.population.encode() for name, player in self.players.items()}
         models = self.models
         return Course(evaluation, self.accounts, states, models.rewards(), models.oracle, self.decisions, *self.times)

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from selector.replay import anytime, caveats
 from selector.replay.bootstrap import FEW, Distribution, Resamples, Sums, distribution
-from selector.replay.comparison import differences
+from selector.replay.comparison import differences, each_of
 from selector.replay.errors import InvalidCandidate
 from selector.replay.estimators import ESTIMATORS, Estimator
 from selector.replay.evaluation import Estimate, Evaluation
@@ -29,12 +29,24 @@ class _Candidate(Struct, frozen=True):
     tally: Tally
     sums: Sums
     totals: Sums
-    always: tuple[float, float]
-    index: int
+    always: anytime.Interval
+    uncovered: float
     learner: Rejection | None
 
     def distribution(self, name: str) -> Distribution:
         return distribution(ESTIMATORS[name].value, self.sums, self.totals)
+
+    def effective(self, name: str) -> float:
+        """Effective sample size."""
+        return self.tally.total("accepted") if name == "replay" else caveats.effective(self.tally)
+
+    def trusted(self, name: str) -> bool:
+        """Whether the bootstrap can be: not with few effective decisions, nor where weights are far from their mean of
+        1, so that heavy ones must be missing from the sample, or be too many.
+        """
+        even = abs(self.tally.total("weights") / self.tally.total("decisions") - 1.0) <= _UNEVEN
+        known = self.distribution(ESTIMATORS[name].interval_of or name)
+        return known.trusted and even and min(self.effective(name), caveats.effective(self.tally)) >= FEW
 
     def around(self, name: str) -> Distribution:
         """An estimator's value with the spread of the one whose interval it has."""
@@ -58,25 +70,40 @@ def judge(
     candidates = _candidates(readings, learners, seed, survey, confidence)
     some = candidates[0]
     logged = distribution(Estimator("rewards").value, some.sums, some.totals)
-    rows, best = [], {}
+    each = each_of(len(candidates) + 1, confidence)
+    rows, best, doubtful = [], {}, set[str]()
+    always = {LOGGED: _anytime_of_logged(some.tally, survey, each)}
     for candidate in candidates:
         applicable = _applicable(candidate, names)
         best[candidate.name] = candidate.around(applicable[0])
+        always[candidate.name] = _anytime(candidate.tally, survey, each)
+        if candidate.uncovered > 0 or not candidate.trusted(applicable[0]):
+            doubtful.add(candidate.name)
         needed = caveats.more_decisions(best[candidate.name], logged, survey, confidence)
         rows += [_estimate(candidate, name, survey, confidence, needed) for name in applicable]
-    low, high = logged.interval(confidence)
-    what = Estimate(
+    what = _logged(logged, _anytime_of_logged(some.tally, survey, confidence), survey.decisions, confidence)
+    pairs = differences({**best, LOGGED: logged}, always, confidence, doubtful)
+    return Evaluation(rows, what, pairs, survey, readings)
+
+
+def _logged(known: Distribution, always: anytime.Interval, decisions: int, confidence: float) -> Estimate:
+    usual = known.interval(confidence)
+    low, high = usual if known.trusted else anytime.hull(usual, always)
+    return Estimate(
         candidate=LOGGED,
         estimator="mean",
-        value=logged.value,
+        value=known.value,
         low=low,
         high=high,
-        effective_sample_size=float(survey.decisions),
-        standard_error=logged.error,
-        decisions=survey.decisions,
+        effective_sample_size=float(decisions),
+        interval="bootstrap" if known.trusted else "anytime",
+        standard_error=known.error,
+        bootstrap_low=usual[0],
+        bootstrap_high=usual[1],
+        anytime_low=always[0],
+        anytime_high=always[1],
+        decisions=decisions,
     )
-    pairs = differences({**best, LOGGED: logged}, confidence)
-    return Evaluation(rows, what, pairs, survey, readings)
 
 
 def _candidates(
@@ -84,11 +111,13 @@ def _candidates(
 ) -> list[_Candidate]:
     found: list[_Candidate] = []
     resamples: Resamples | None = None
-    for index, (name, tally) in enumerate(readings.tallies.items()):
+    missing = [*survey.uncovered.tolist(), *[0.0] * len(learners)]
+    for (name, tally), uncovered in zip(readings.tallies.items(), missing, strict=True):
         sums = tally.grouped()
         resamples = resamples or Resamples(len(sums["decisions"]), seed)
         always = _anytime(tally, survey, confidence)
-        found.append(_Candidate(name, tally, sums, resamples.totals(sums), always, index, learners.get(name)))
+        totals = resamples.totals(sums)
+        found.append(_Candidate(name, tally, sums, totals, always, uncovered, learners.get(name)))
     return found
 
 
@@ -105,13 +134,11 @@ def _estimate(
     candidate: _Candidate, name: str, survey: Survey, confidence: float, needed: tuple[int | None, str]
 ) -> Estimate:
     tally, learner = candidate.tally, candidate.learner
-    uncovered = 0.0 if learner is not None else float(survey.uncovered[candidate.index])
-    effective = tally.total("accepted") if name == "replay" else caveats.effective(tally)
     known = candidate.distribution(name)
     counterpart = candidate.distribution(ESTIMATORS[name].interval_of or name)
     always = candidate.always
-    usual = _around(known.value, counterpart.interval(confidence), bounds_of(survey))
-    trusted = _trusted(counterpart, tally, effective)
+    usual = _around(known.value, counterpart.interval(confidence), candidate.uncovered, bounds_of(survey))
+    trusted = candidate.trusted(name)
     low, high = usual if trusted else anytime.hull(usual, always)
     return Estimate(
         candidate=candidate.name,
@@ -119,8 +146,8 @@ def _estimate(
         value=known.value,
         low=low,
         high=high,
-        effective_sample_size=effective,
-        warnings=_warnings(candidate, name, survey, uncovered, needed[1], trusted=trusted),
+        effective_sample_size=candidate.effective(name),
+        warnings=_warnings(candidate, name, survey, needed[1], trusted=trusted),
         interval="bootstrap" if trusted else "anytime",
         standard_error=counterpart.error,
         bootstrap_low=usual[0],
@@ -130,41 +157,43 @@ def _estimate(
         evaluated="stationary" if learner is None else "learning",
         decisions=survey.decisions if learner is None else learner.accepted,
         largest_weight=tally.largest_weight,
-        uncovered=uncovered,
-        more_decisions=None if uncovered > 0 else needed[0],
+        uncovered=candidate.uncovered,
+        more_decisions=None if candidate.uncovered > 0 else needed[0],
     )
 
 
-def _around(value: float, interval: tuple[float, float], bounds: tuple[float, float]) -> tuple[float, float]:
-    """The part of an interval that is within the range of rewards, and the value."""
-    low, high = (min(max(end, bounds[0]), bounds[1]) for end in interval)
-    return min(low, value), max(high, value)
+def _around(value: float, interval: anytime.Interval, uncovered: float, bounds: anytime.Interval) -> anytime.Interval:
+    """The part of an interval that is within the range of rewards, and the value.
 
-
-def _trusted(known: Distribution, tally: Tally, effective: float) -> bool:
-    """Whether the bootstrap can be: not with few effective decisions, nor where weights are far from their mean of 1,
-    so that heavy ones must be missing from the sample, or be too many.
+    What the `uncovered` share of choices brings can be anything in that range: the interval is so much wider.
     """
-    even = abs(tally.total("weights") / tally.total("decisions") - 1.0) <= _UNEVEN
-    return known.trusted and even and min(effective, caveats.effective(tally)) >= FEW
+    bottom, top = bounds
+    low, high = (min(max(end, bottom), top) for end in interval)
+    unknown = uncovered * (top - bottom)
+    return min(max(low - unknown, bottom), value), max(min(high + unknown, top), value)
 
 
-def _anytime(tally: Tally, survey: Survey, confidence: float) -> tuple[float, float]:
+def _anytime_of_logged(tally: Tally, survey: Survey, confidence: float) -> anytime.Interval:
+    bottom, top = bounds_of(survey)
+    total = (tally.total("rewards") - survey.decisions * bottom) / (top - bottom)
+    low, high = anytime.of_total(total, survey.decisions, confidence)
+    return bottom + (top - bottom) * low, bottom + (top - bottom) * high
+
+
+def _anytime(tally: Tally, survey: Survey, confidence: float) -> anytime.Interval:
     bottom, top = bounds_of(survey)
     low, high = tally.always.interval(confidence)
     return bottom + (top - bottom) * low, bottom + (top - bottom) * high
 
 
-def _warnings(
-    candidate: _Candidate, name: str, survey: Survey, uncovered: float, needed: str, *, trusted: bool
-) -> tuple[str, ...]:
-    said = caveats.about_log(survey) + caveats.about_candidate(candidate.tally, survey, uncovered)
+def _warnings(candidate: _Candidate, name: str, survey: Survey, needed: str, *, trusted: bool) -> tuple[str, ...]:
+    said = caveats.about_log(survey) + caveats.about_candidate(candidate.tally, survey, candidate.uncovered)
     if name == "replay":
         said += caveats.about_replay(candidate.tally, survey, learns=candidate.learner is not None)
     if candidate.learner is not None:
         said.append(f"it learns: from {candidate.learner.accepted} decisions, those that it might have made itself")
     if not trusted:
         said.append(anytime.UNTRUSTED)
-    if needed and uncovered == 0:
+    if needed and candidate.uncovered == 0:
         said.append(needed)
     return tuple(said)
