@@ -113,7 +113,8 @@ class _Board:
             unknown = not player.follow and unseen(decision, judged)
             loss = None if unknown else loss_of(decision, judged, setting.fold.loss, setting.default)
             latency = self.latencies.of(decision, logged)
-            self.accounts[name].add(group, loss, decision, cost_of(decision, setting.costs), latency, segment)
+            cost = cost_of(decision, setting.costs)
+            self.accounts[name].add(group, loss, decision, cost, latency, segment, answered=not unknown)
         self.models.add(judged, setting.fold.loss)
         self.decisions += 1
         self.times = [self.times[0] if self.times else logged.at, logged.at]
@@ -122,9 +123,10 @@ class _Board:
     def result(self, confidence: float, seed: int) -> Course:
         filled = self.accounts[LOGGED].decisions > 0
         resamples = Resamples(int(filled.sum()), seed)
-        known = {name: account.distribution(filled, resamples) for name, account in self.accounts.items()}
-        rows = {name: self.accounts[name].estimate(name, each, confidence) for name, each in known.items()}
-        told = {name: each for name, each in known.items() if self.accounts[name].unknown == 0}
+        worst = {name: account.distribution(filled, resamples) for name, account in self.accounts.items()}
+        told = {name: each for name, each in worst.items() if self.accounts[name].unknown == 0}
+        best = {name: told.get(name) or self.accounts[name].distribution(filled, resamples, 1.0) for name in worst}
+        rows = {name: self.accounts[name].estimate(name, worst[name], best[name], confidence) for name in worst}
         ordered = [rows[name] for name in self.accounts if name != LOGGED]
         each = each_of(len(told), confidence) if told else confidence
         always = {name: anytime.of_total(self.accounts[name].reward, self.decisions, each) for name in told}

@@ -35,6 +35,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 class Outcome(Struct, frozen=True, kw_only=True):
     """What came of a policy on an application's log, a decision: mean reward, models asked, their cost, shares.
 
+    `unknown` is the share whose reward the log does not tell; `sure` and `default` are of the answers that it tells.
     `latency_ms` is the mean and the 95th percentile, None where the log does not tell. `regret` is against the best
     single model in hindsight, `state` the digest of what it knows at the end, `curve`
     pairs of decisions and mean reward so far.

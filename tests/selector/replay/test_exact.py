@@ -15,7 +15,17 @@ from feedback_store.memory import MemoryLog
 from selector import Cascade, Ensemble, Exp3, Exp4, LinUCB, MajorityVote, Static, Thompson
 from selector.certainty import Certainty
 from selector.confidence import Threshold
-from selector.decisions import Decision, Feedback, ModelsChanged, PolicyChanged, Prediction, Query, Selection, encode
+from selector.decisions import (
+    Answer,
+    Decision,
+    Feedback,
+    ModelsChanged,
+    PolicyChanged,
+    Prediction,
+    Query,
+    Selection,
+    encode,
+)
 from selector.fold import Fold
 from selector.learner import Learner
 from selector.losses import ZeroOne
@@ -160,6 +170,48 @@ def test_a_candidate_that_asks_what_the_log_does_not_know_gets_bounds_and_a_reas
     assert found.evaluation.winner is None
 
 
+def test_bounds_allow_for_chance_beside_what_is_not_known() -> None:
+    """Of one decision in 300 nothing is known: the rest is as uncertain as ever."""
+    recorder = Recorder(Exp4(), 300)
+    first, *others = recorder.judged()
+    only = {"cnn:1": first.decision.predictions["cnn:1"]}
+    chosen = (changed(first.decision.selections[0], models=("cnn:1",)),)
+    cut = Judged(changed(first.decision, selections=chosen, predictions=only), first.feedback)
+    candidates: dict[str, Policy[Any]] = {"svm": Static(model="svm"), "cnn": Static(model="cnn")}
+    found = replay([cut, *others], recorder.log.entries("a"), candidates, SETTING)
+    svm, cnn = found.evaluation
+    assert (svm.interval, cnn.interval) == ("bounds", "bootstrap")
+    assert svm.high - svm.low > 0.9 * (cnn.high - cnn.low)
+
+
+def test_a_default_output_is_judged_as_what_it_is() -> None:
+    """Nobody answered in time: what was given in the place of an answer is wrong, unless the label is that."""
+    recorder = Recorder(Exp4(), 40)
+    given = Answer(0, default=True, explanation="none in time")
+    judged = [
+        Judged(changed(j.decision, predictions={}, answer=given if i % 2 else j.decision.answer), j.feedback)
+        for i, j in enumerate(recorder.judged())
+    ]
+    labels = [j.feedback.label for j in judged]
+    setting = Setting(fold=SETTING.fold, default=0)
+    found = replay(judged, recorder.log.entries("a"), {"vote": MajorityVote()}, setting)
+    assert found.accounts[LOGGED].unknown == 0
+    right = [
+        label == (0 if i % 2 else j.decision.answer.output)
+        for i, (j, label) in enumerate(zip(judged, labels, strict=True))
+    ]
+    assert found.accounts[LOGGED].mean == pytest.approx(np.mean(right))
+    assert found.accounts["vote"].mean == pytest.approx(np.mean([label == 0 for label in labels]))
+
+
+def test_whether_an_answer_would_be_a_default_is_told_only_where_it_is_known() -> None:
+    recorder = Recorder(Exp3(), 200)
+    found = replay(recorder.judged(), recorder.log.entries("a"), {"svm": Static(model="svm")}, SETTING)
+    account = found.accounts["svm"]
+    assert account.unknown > 50
+    assert (account.answered, account.silent) == (200 - account.unknown, 0)
+
+
 def test_the_best_in_hindsight_is_told_only_where_all_models_are_known() -> None:
     """Of the models that were asked alone, the best known would be whichever was asked."""
     chosen = Recorder(Exp3(), 100)
@@ -211,7 +263,10 @@ def test_a_reward_tells_nothing_of_an_answer_that_was_not_given() -> None:
     judged = (Judged(*pair) for pair in log.judged("a"))
     found = replay(judged, log.entries("a"), {"y": Static(model="y")}, SETTING)
     assert (found.accounts["y"].judged, found.accounts["y"].unknown) == (2, 2)
-    assert (found.evaluation[0].low, found.evaluation[0].high) == (0.5, 1.0)
+    (row,) = found.evaluation
+    assert (row.interval, row.value) == ("bounds", 1.0)
+    assert row.low < 0.5, "the other two could have lost, and of two that won little is known"
+    assert row.high == 1.0
 
 
 def test_nobody_learns_from_a_reward_for_an_answer_that_was_not_theirs() -> None:
