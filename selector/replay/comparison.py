@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import combinations
 from math import isfinite
 
 import numpy as np
 
 from selector.replay import norm
-from selector.replay.anytime import Interval
+from selector.replay.anytime import Interval, hull
 from selector.replay.bootstrap import FEW, Distribution
 from selector.replay.evaluation import Difference
 
+Always = Callable[[str, str, float], Interval]
+"""How much better the first policy is than the second, with a confidence, at any time."""
+
 
 def differences(
-    known: Mapping[str, Distribution],
-    always: Mapping[str, Interval],
-    confidence: float,
-    doubtful: Collection[str] = (),
+    known: Mapping[str, Distribution], always: Always, confidence: float, doubtful: Collection[str] = ()
 ) -> list[Difference]:
     """Of every pair, the better first, with simultaneous intervals.
 
     Resamples are the same for all, so that differences are paired; the margin is the quantile of the greatest
     studentized difference of all pairs (Westfall & Young 1993, single step), at least the normal's. Where that cannot
-    be trusted, for one of the two is `doubtful` or the difference comes from few groups, it is as wide as the intervals
-    that `always` hold, at the confidence of `each_of`, leave it.
+    be trusted, for one of the two is `doubtful` or the difference comes from few groups, the interval covers the one
+    that is `always` valid too.
     """
     pairs = list(combinations([name for name, each in known.items() if isfinite(each.value)], 2))
     apart = [_apart(known[a], known[b]) for a, b in pairs]
@@ -34,15 +34,15 @@ def differences(
     for (a, b), each in zip(pairs, apart, strict=True):
         low, high = each.value - margin * each.error, each.value + margin * each.error
         if a in doubtful or b in doubtful or not _told(each):
-            low, high = min(low, always[a][0] - always[b][1]), max(high, always[a][1] - always[b][0])
+            low, high = hull((low, high), always(a, b, each_of(len(pairs), confidence)))
         ends = (a, b, each.value, low, high) if each.value >= 0 else (b, a, -each.value, -high, -low)
         found.append(Difference(*ends))
     return sorted(found, key=lambda difference: -difference.value)
 
 
-def each_of(policies: int, confidence: float) -> float:
+def each_of(intervals: int, confidence: float) -> float:
     """The confidence with which each of several intervals must hold, for all to do so at once (Bonferroni)."""
-    return 1.0 - (1.0 - confidence) / policies
+    return 1.0 - (1.0 - confidence) / intervals
 
 
 def _apart(a: Distribution, b: Distribution) -> Distribution:

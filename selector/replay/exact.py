@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from math import inf
 from typing import Any
 
+import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace as changed
 
@@ -15,7 +16,7 @@ from selector.policy import Policy
 from selector.replay import anytime
 from selector.replay.account import Account
 from selector.replay.bootstrap import Resamples
-from selector.replay.comparison import differences, each_of
+from selector.replay.comparison import differences
 from selector.replay.consequences import cost_of, loss_of, unseen
 from selector.replay.errors import InvalidLog
 from selector.replay.evaluation import Evaluation
@@ -128,12 +129,16 @@ class _Board:
         best = {name: told.get(name) or self.accounts[name].distribution(filled, resamples, 1.0) for name in worst}
         rows = {name: self.accounts[name].estimate(name, worst[name], best[name], confidence) for name in worst}
         ordered = [rows[name] for name in self.accounts if name != LOGGED]
-        each = each_of(len(told), confidence) if told else confidence
-        always = {name: anytime.of_total(self.accounts[name].reward, self.decisions, each) for name in told}
-        evaluation = Evaluation(ordered, rows[LOGGED], differences(told, always, confidence))
+        evaluation = Evaluation(ordered, rows[LOGGED], differences(told, self._always_apart, confidence))
         states = {name: player.population.encode() for name, player in self.players.items()}
         models = self.models
         return Course(evaluation, self.accounts, states, models.rewards(), models.oracle, self.decisions, *self.times)
+
+    def _always_apart(self, a: str, b: str, confidence: float) -> anytime.Interval:
+        """Paired: of how much more the one got than the other, from 0 (all less) to 1 (all more)."""
+        gains = np.array(self.accounts[a].rewards) - np.array(self.accounts[b].rewards)
+        low, high = anytime.of_rewards((1.0 + gains) / 2.0, confidence)
+        return 2.0 * low - 1.0, 2.0 * high - 1.0
 
     def _group(self, decision: Decision) -> int:
         user = decision.query.user

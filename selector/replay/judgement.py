@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 from msgspec import Struct
 
 from selector.replay import anytime, caveats
 from selector.replay.bootstrap import FEW, Distribution, Resamples, Sums, distribution
-from selector.replay.comparison import differences, each_of
+from selector.replay.comparison import Always, differences, each_of
 from selector.replay.errors import InvalidCandidate
 from selector.replay.estimators import ESTIMATORS, Estimator
 from selector.replay.evaluation import Estimate, Evaluation
@@ -70,20 +71,33 @@ def judge(
     candidates = _candidates(readings, learners, seed, survey, confidence)
     some = candidates[0]
     logged = distribution(Estimator("rewards").value, some.sums, some.totals)
-    each = each_of(len(candidates) + 1, confidence)
     rows, best, doubtful = [], {}, set[str]()
-    always = {LOGGED: _anytime_of_logged(some.tally, survey, each)}
     for candidate in candidates:
         applicable = _applicable(candidate, names)
         best[candidate.name] = candidate.around(applicable[0])
-        always[candidate.name] = _anytime(candidate.tally, survey, each)
         if candidate.uncovered > 0 or not candidate.trusted(applicable[0]):
             doubtful.add(candidate.name)
         needed = caveats.more_decisions(best[candidate.name], logged, survey, confidence)
         rows += [_estimate(candidate, name, survey, confidence, needed) for name in applicable]
     what = _logged(logged, _anytime_of_logged(some.tally, survey, confidence), survey.decisions, confidence)
-    pairs = differences({**best, LOGGED: logged}, always, confidence, doubtful)
+    pairs = differences({**best, LOGGED: logged}, _always_apart(candidates, survey), confidence, doubtful)
     return Evaluation(rows, what, pairs, survey, readings)
+
+
+def _always_apart(candidates: Sequence[_Candidate], survey: Survey) -> Always:
+    tallies = {candidate.name: candidate.tally for candidate in candidates}
+
+    @cache
+    def one(name: str, confidence: float) -> anytime.Interval:
+        if name == LOGGED:
+            return _anytime_of_logged(candidates[0].tally, survey, confidence)
+        return _anytime(tallies[name], survey, confidence)
+
+    def apart(a: str, b: str, confidence: float) -> anytime.Interval:
+        own, other = (one(name, each_of(2, confidence)) for name in (a, b))
+        return own[0] - other[1], own[1] - other[0]
+
+    return apart
 
 
 def _logged(known: Distribution, always: anytime.Interval, decisions: int, confidence: float) -> Estimate:

@@ -156,7 +156,8 @@ def check_matrix(name: str, candidate: Matrix, rows: int, actions: int) -> None:
     wrong = ~(np.abs(sums - 1.0) <= _SUM) | ~(matrix.min(axis=-1, keepdims=True) >= 0.0)
     if wrong.any():
         row = int(np.argmax(wrong.ravel()))
+        least, total = matrix.min(axis=-1).ravel()[row], sums.ravel()[row]
+        said = f"one of row {row + 1} is {least:.6g}" if least < 0 else f"those of row {row + 1} sum to {total:.6g}"
         raise InvalidCandidate(
-            f"candidate {name!r}: probabilities must be at least 0 and sum to one; those of row {row + 1} sum to "
-            f"{sums.ravel()[row]:.6g} ({int(wrong.sum())} such rows)"
+            f"candidate {name!r}: probabilities must be at least 0 and sum to one; {said} ({wrong.sum()} such rows)"
         )

@@ -42,6 +42,10 @@ def run(request: Request) -> None:
 def _replay(request: Request) -> None:
     if not 0.0 < request.confidence < 1.0:
         raise InvalidCandidate(f"--confidence: expected a number between 0 and 1, found {request.confidence:g}")
+    if request.seed < 0:
+        raise InvalidCandidate(f"--seed: expected a number that is at least 0, found {request.seed}")
+    if request.app is not None and request.log is not None:
+        raise InvalidLog("expected --log FILE or --app NAME, found both")
     for name in request.estimators:
         check_choice("estimator", name, ESTIMATORS, "--estimator")
     if request.yes and not request.promote:

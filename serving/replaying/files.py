@@ -81,9 +81,7 @@ class _Parser:
         matrices: dict[str, Matrix] = {name: self._lookup(each) for name, each in self.joined.items()}
         matrices |= {file.name: self._align(file, n) for file in self.aligned}
         matrices = {file.name: matrices[file.name] for file in self.files}
-        levels = self._mapped("segment") if self.by else np.empty(0)
-        segments = {name: np.flatnonzero(levels == code) for name, code in self.levels.known.items()}
-        return ParsedLog(log, list(self.actions.known), matrices, segments)
+        return ParsedLog(log, list(self.actions.known), matrices, self._segments() if self.by else {})
 
     def close(self) -> None:
         """Close what a mistake in the log left open."""
@@ -112,6 +110,11 @@ class _Parser:
             self.contexts[name] = Codes(limit=LEVELS) if _categories(chunk, name) else None
         codes = self.contexts[name]
         return chunk.numbers(name) if codes is None else codes.of(chunk.text(name))
+
+    def _segments(self) -> dict[str, NDArray[np.intp]]:
+        levels = self._mapped("segment")
+        order, ends = np.argsort(levels, kind="stable"), np.bincount(levels).cumsum()
+        return dict(zip(self.levels.known, np.split(order, ends[:-1]), strict=True))
 
     def _lookup(self, joined: Joined) -> Lookup:
         table = joined.table

@@ -184,6 +184,21 @@ def test_bounds_allow_for_chance_beside_what_is_not_known() -> None:
     assert svm.high - svm.low > 0.9 * (cnn.high - cnn.low)
 
 
+@pytest.mark.parametrize(("wrong", "told"), [(0, False), (1, False), (20, True)])
+def test_who_was_wrong_once_more_is_not_yet_worse(wrong: int, told: bool) -> None:
+    """Of two that say the same but `wrong` times in 400."""
+    judged = []
+    for i, each in enumerate(Recorder(Exp4(), 400).judged()):
+        twin = {"cnn:1": Prediction(1), "svm:1": Prediction(2 if i < wrong else 1), "forest:1": Prediction(3)}
+        judged.append(Judged(changed(each.decision, predictions=twin), changed(each.feedback, label=1)))
+    candidates: dict[str, Policy[Any]] = {"cnn": Static(model="cnn"), "svm": Static(model="svm")}
+    found = replay(judged, Recorder(Exp4(), 400).log.entries("a"), candidates, SETTING)
+    (pair,) = [d for d in found.evaluation.differences if {d.better, d.worse} == {"cnn", "svm"}]
+    assert pair.value == pytest.approx(wrong / 400)
+    assert (pair.low > 0) == told
+    assert pair.high - pair.low < 0.06
+
+
 def test_a_default_output_is_judged_as_what_it_is() -> None:
     """Nobody answered in time: what was given in the place of an answer is wrong, unless the label is that."""
     recorder = Recorder(Exp4(), 40)

@@ -40,7 +40,7 @@ def test_a_log_that_is_none_is_refused(changed: dict[str, Any], said: str) -> No
     ("candidate", "said"),
     [
         ([0.5, 0.4], r"probabilities must be at least 0 and sum to one; those of row 1 sum to 0.9 \(1 such rows\)"),
-        ([[0.5, 0.5], [1.5, -0.5], [0.5, 0.5]], "those of row 2 sum to 1"),
+        ([[0.5, 0.5], [1.5, -0.5], [0.5, 0.5]], "one of row 2 is -0.5"),
         ([[0.5, 0.5], [0.5, float("nan")], [0.5, 0.5]], "those of row 2"),
         ([[0.5, 0.5]], "expected 3 x 2 probabilities, found 1 x 2"),
         ([1.0], "candidates have 1 columns, the log has 2 different actions"),

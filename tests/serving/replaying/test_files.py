@@ -206,6 +206,10 @@ def test_the_report_is_one_page_that_needs_nothing_else(files: Files) -> None:
         (["--log", "FOLDER/zero.csv"], "must be above 0 and at most 1; row 1 has 0.0"),
         (["--log", "FOLDER/text.parquet"], "is not a Parquet file"),
         (["--estimator", "isp"], "--estimator: unknown estimator 'isp'; did you mean"),
+        (["--seed", "-1"], "--seed: expected a number that is at least 0, found -1"),
+        (["--app", "digits"], "expected --log FILE or --app NAME, found both"),
+        (["--map", f"{MAP},action=click"], "--map: 'action' is given twice"),
+        (["--candidate", "new=FOLDER/negative.csv"], "at least 0 and sum to one; one of row 1 is -0.5"),
         (["--confidence", "95"], "--confidence: expected a number between 0 and 1, found 95"),
     ],
 )
@@ -213,6 +217,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2(files: Files, arguments: list
     head = "item,position,click,pscore"
     files.write("strange.csv", "item,colour,prob", "3,red,1")
     files.write("short.csv", "item,prob", "3,0.5", "7,0.3")
+    files.write("negative.csv", "item,prob", "3,-0.5", "7,1.5")
     files.write("partial.csv", "item,position,prob", "3,1,1")
     files.write("lengths.csv", "3,7,11", "1,0,0", "1,0,0")
     files.write("ragged.csv", "item,prob", "3,1,7")
