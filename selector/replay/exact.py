@@ -40,8 +40,9 @@ class Setting(Struct, frozen=True, kw_only=True):
 class Course(Struct, frozen=True):
     """An exact replay: estimates, and for each candidate its account, its state's encoding, and its regret.
 
-    `models` is each model's mean reward, had it alone been asked, where the log tells it; regret is the best one's
-    minus the candidate's. `oracle` is that of the best model for each query, in hindsight (see Models.oracle).
+    `models` is each model's mean reward, had it alone been asked, where the log tells it; regret is that of the best of
+    those that it tells of all decisions, minus the candidate's. `oracle` is that of the best model for each query, in
+    hindsight (see Models.oracle).
     """
 
     evaluation: Evaluation
@@ -53,10 +54,15 @@ class Course(Struct, frozen=True):
     first: float | None
     last: float | None
 
-    def regret(self, candidate: str) -> float:
-        """Mean reward lost against the best single model in hindsight; below 0 for one that is better than that."""
-        best = max((each.reward for each in self.models.values()), default=0.0)
-        return best - self.accounts[candidate].mean
+    def regret(self, candidate: str) -> float | None:
+        """Mean reward lost against the best single model in hindsight; below 0 for one that is better than that.
+
+        None where the log does not tell all of the candidate, or of any model: queries on which a model was asked were
+        chosen for it, so that its mean on them is not what it would have got.
+        """
+        told = [each.reward for each in self.models.values() if each.decisions == self.decisions]
+        own = self.accounts[candidate]
+        return max(told) - own.mean if told and own.unknown == 0 else None
 
 
 def replay(
@@ -116,7 +122,7 @@ class _Board:
             latency = self.latencies.of(decision, logged)
             cost = cost_of(decision, setting.costs)
             self.accounts[name].add(group, loss, decision, cost, latency, segment, answered=not unknown)
-        self.models.add(judged, setting.fold.loss)
+        self.models.add(judged, setting.fold.loss, setting.default)
         self.decisions += 1
         self.times = [self.times[0] if self.times else logged.at, logged.at]
         self._trace()

@@ -24,7 +24,7 @@ from serving.replaying.console import show
 from serving.replaying.files import ParsedLog, parsed
 from serving.replaying.policies import asked_for
 from serving.replaying.request import Request
-from serving.replaying.results import SEGMENTS, Results, Settings, as_builtins, verdict
+from serving.replaying.results import SEGMENTS, Results, Settings, as_builtins, iso, verdict
 from serving.replaying.tables import Advance
 from serving.settings import ConfigError, check_choice
 
@@ -87,12 +87,16 @@ def _of_file(request: Request) -> Results:
             name: _evaluate(request, _cut(found, rows), estimators)
             for name, rows in sorted(found.segments.items(), key=lambda item: -len(item[1]))[:SEGMENTS]
         }
+        times = found.log.times
         settings = Settings(
             log=str(request.log),
             decisions=len(found.log),
+            first=None if times is None else iso(float(times.min())),
+            last=None if times is None else iso(float(times.max())),
             mapping=to_builtins(columns),
             candidates={name: str(path) for name, path in files.items()} | _written(request, found),
             estimators=estimators,
+            by=request.by,
             confidence=request.confidence,
             seed=request.seed,
             version=version("windjammer"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -142,13 +143,18 @@ class _Parser:
 
 
 def _times(chunk: Chunk, name: str) -> NDArray[np.float64]:
-    """Seconds, from numbers or ISO 8601."""
+    """Seconds, from numbers or ISO 8601; without a zone, UTC."""
     if _all_numbers(chunk, name):
         return chunk.numbers(name)
     try:
-        return np.array(chunk.columns[name], dtype="datetime64[us]").astype(np.float64) / 1e6
+        return np.array([_seconds(cell) for cell in chunk.columns[name]])
     except ValueError as error:
         raise InvalidLog(f"column {name!r}: expected times as numbers or ISO 8601 ({error})") from None
+
+
+def _seconds(cell: Any) -> float:
+    moment = cell if isinstance(cell, datetime) else datetime.fromisoformat(str(cell))
+    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
 
 
 def _all_numbers(chunk: Chunk, name: str) -> bool:

@@ -161,6 +161,33 @@ def test_rewards_regret_and_the_best_model_are_those_of_the_record() -> None:
     assert found.accounts["vote"].asked == 900
 
 
+def test_regret_is_against_models_of_which_the_log_tells_all() -> None:
+    """A model that was asked once, and was right, is not the best."""
+    recorder = Recorder(Static(model="svm"), 100)
+    first, *others = recorder.judged()
+    lucky = Judged(first.decision, changed(first.feedback, label=0, joined={"forest:1": Prediction(0)}))
+    log = recorder.log.entries("a")
+    found = replay([lucky, *others], log, {"svm": Static(model="svm"), "cnn": Static(model="cnn")}, SETTING)
+    assert found.models["forest:1"] == MeanReward(1.0, 1)
+    assert found.regret("svm") == pytest.approx(0)
+    assert found.regret("cnn") is None
+    chosen = Recorder(Exp3(), 100)
+    assert (
+        replay(chosen.judged(), chosen.log.entries("a"), {"svm": Static(model="svm")}, SETTING).regret(LOGGED) is None
+    )
+
+
+def test_a_model_that_was_late_is_judged_as_the_candidate_that_asks_it() -> None:
+    recorder = Recorder(Exp4(), 60)
+    judged = []
+    for i, each in enumerate(recorder.judged()):
+        in_time = {m: p for m, p in each.decision.predictions.items() if m != "cnn:1" or i % 3}
+        judged.append(Judged(changed(each.decision, predictions=in_time), each.feedback))
+    found = replay(judged, recorder.log.entries("a"), {"cnn": Static(model="cnn")}, SETTING)
+    assert found.models["cnn:1"] == MeanReward(found.evaluation[0].value, 60)
+    assert found.evaluation[0].value < 2 / 3
+
+
 def test_a_candidate_that_asks_what_the_log_does_not_know_gets_bounds_and_a_reason() -> None:
     recorder = Recorder(Exp3(), 200)
     found = replay(recorder.judged(), recorder.log.entries("a"), {"vote": MajorityVote()}, SETTING)

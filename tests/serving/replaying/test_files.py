@@ -183,6 +183,28 @@ def test_the_report_is_one_page_that_needs_nothing_else(files: Files) -> None:
 
 
 @pytest.mark.parametrize(
+    ("cell", "first"),
+    [
+        ("2026-01-0{}T00:00:00Z", "2026-01-01T00:00:00+00:00"),
+        ("2026-01-0{} 00:00:00.25", "2026-01-01T00:00:00+00:00"),
+        ("2026-01-0{}T00:00:00-02:00", "2026-01-01T02:00:00+00:00"),
+        ("{}", "1970-01-01T00:00:01+00:00"),
+        ("{}e17", "1e+17"),
+    ],
+)
+def test_settings_tell_which_part_of_time_and_how_it_was_cut(files: Files, cell: str, first: str) -> None:
+    rows_of_log = [f"3,{i % 2},0.5,{cell.format(1 + i % 9)}" for i in range(40)]
+    log = files.write("timed.csv", "item,click,pscore,at", *rows_of_log)
+    one = files.write("one.csv", "item,prob", "3,1")
+    arguments = ("--log", log, "--map", f"{MAP},time=at", "--candidate", f"one={one}", "--by", "click")
+    settings = json.loads(replay(*arguments, "--json").stdout)["settings"]
+    assert (settings["first"], settings["by"]) == (first, "click")
+    shown = replay(*arguments).stdout
+    assert f"{first} to " in shown
+    assert "click 1: 20 decisions" in shown
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["--log", "nowhere.csv"], "nowhere.csv cannot be read"),
