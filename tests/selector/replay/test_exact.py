@@ -300,6 +300,18 @@ def a_log_of_rewards(n: int) -> MemoryLog:
     return log
 
 
+def test_a_choice_of_a_model_that_was_late_is_a_choice_of_the_default() -> None:
+    """Without it, a model that is late whenever it would be wrong were always right."""
+    judged = []
+    for i, each in enumerate(Recorder(Exp3(), 60).judged()):
+        late = changed(each.decision, predictions={}, answer=Answer(0, default=True, explanation="late"))
+        judged.append(Judged(each.decision if i % 3 else late, each.feedback))
+    table = single_choices(judged, ZeroOne(), 0)
+    assert table is not None
+    assert len(table) == 60
+    assert table.rewards[::3].tolist() == [each.feedback.label == 0 for each in judged[::3]]
+
+
 def test_a_reward_tells_nothing_of_an_answer_that_was_not_given() -> None:
     log = a_log_of_rewards(4)
     judged = (Judged(*pair) for pair in log.judged("a"))
