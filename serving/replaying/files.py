@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -108,7 +109,7 @@ class _Parser:
     def _context(self, chunk: Chunk, name: str) -> NDArray[Any]:
         """Codes of categories (text, or few whole numbers in the first chunk), else numbers."""
         if name not in self.contexts:
-            self.contexts[name] = Codes(limit=LEVELS) if _categories(chunk, name) else None
+            self.contexts[name] = _levels(chunk.text(name)) if _categories(chunk, name) else None
         codes = self.contexts[name]
         return chunk.numbers(name) if codes is None else codes.of(chunk.text(name))
 
@@ -163,6 +164,11 @@ def _all_numbers(chunk: Chunk, name: str) -> bool:
     except InvalidLog:
         return False
     return True
+
+
+def _levels(cells: Sequence[str]) -> Codes:
+    """The categories seen most often, and all others as one."""
+    return Codes([cell for cell, _ in Counter(cells).most_common(LEVELS - 1)], LEVELS)
 
 
 def _categories(chunk: Chunk, name: str) -> bool:

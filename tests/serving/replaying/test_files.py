@@ -134,6 +134,16 @@ def test_numbers_join_however_they_are_written(files: Files) -> None:
     )
 
 
+def test_of_many_categories_those_seen_most_often_are_told_apart(files: Files) -> None:
+    """The reward is known by the category; the first hundred rows have each one of their own."""
+    kinds = [f"k{i}" for i in range(100)] + ["good" if i % 2 else "bad" for i in range(900)]
+    lines = [f"{3 if i % 4 < 2 else 7},{int(kind == 'good')},0.5,{kind}" for i, kind in enumerate(kinds)]
+    log = files.write("kinds.csv", "item,click,pscore,kind", *lines)
+    arguments = ("--log", log, "--candidate", f"one={files.write('one.csv', 'item,prob', '3,1')}", "--estimator", "dr")
+    known, unknown = (rows(*arguments, "--map", f"{MAP}{context}")[0] for context in (",context=kind", ""))
+    assert known["standard_error"] < 0.75 * unknown["standard_error"]
+
+
 def test_segments_are_evaluated_apart(files: Files) -> None:
     result = replay(
         "--log", files.log, "--map", MAP, "--candidate", f"new={files.candidate}", "--by", "position", "--json"
