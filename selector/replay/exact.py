@@ -18,10 +18,10 @@ from selector.replay.account import Account
 from selector.replay.bootstrap import Resamples
 from selector.replay.comparison import differences
 from selector.replay.consequences import cost_of, loss_of, unseen
+from selector.replay.contender import LOGGED
 from selector.replay.errors import InvalidLog
 from selector.replay.evaluation import Evaluation
 from selector.replay.groups import GROUPS
-from selector.replay.judgement import LOGGED
 from selector.replay.latency import Latencies
 from selector.replay.models import MeanReward, Models
 from selector.replay.rehearsal import Judged, Rehearsal, course

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from selector.replay import Difference, Estimate, Evaluation
-from selector.replay.judgement import LOGGED
+from selector.replay.contender import LOGGED
 from serving.replaying.results import Results, errors_by_segment, hindsight, ruling
 
 _MANY = 4  # candidates from which only the default estimator of each is shown, and only the leader's differences

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct, to_builtins
 
 from selector.replay import Difference, Estimate, Evaluation
-from selector.replay.judgement import LOGGED
+from selector.replay.contender import LOGGED
 from selector.replay.models import MeanReward
 
 SEGMENTS = 20

@@ -19,8 +19,8 @@ from feedback_store.ownership import held_alone
 from selector.decisions import Decision
 from selector.policy import Policy
 from selector.replay import InvalidCandidate, InvalidLog
+from selector.replay.contender import LOGGED
 from selector.replay.exact import Course
-from selector.replay.judgement import LOGGED
 from selector.replay.models import MeanReward
 from serving.config import ApplicationConfig, Config
 from serving.promotion import adoption, check_adoptable, in_force

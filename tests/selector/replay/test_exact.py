@@ -31,8 +31,8 @@ from selector.learner import Learner
 from selector.losses import ZeroOne
 from selector.policy import Policy
 from selector.replay import InvalidLog
+from selector.replay.contender import LOGGED
 from selector.replay.exact import Setting, replay
-from selector.replay.judgement import LOGGED
 from selector.replay.models import MeanReward
 from selector.replay.partial import single_choices
 from selector.replay.rehearsal import Judged, Rehearsal, course
