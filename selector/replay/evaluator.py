@@ -41,6 +41,10 @@ def evaluate(
     `reward_model` [n, k] are expected rewards, if they are to be used instead of a model fitted to `log.contexts`.
     Raises InvalidLog, or InvalidCandidate.
     """
+    if not 0.0 < confidence < 1.0:
+        raise InvalidCandidate(f"confidence: expected a number between 0 and 1, found {confidence:g}")
+    if seed < 0:
+        raise InvalidCandidate(f"seed: expected a number that is at least 0, found {seed}")
     fixed, learning = _split(log, candidates)
     predicted = None if reward_model is None else np.asarray(reward_model, dtype=np.float64)
     source = Memory(log, fixed, predicted)

@@ -81,6 +81,8 @@ class Memory:
         self.actions, self._codes = _coded(log, matrices, predicted, names)
         for name, matrix in matrices.items():
             check_matrix(name, matrix, len(log), len(self.actions))
+        if predicted is not None:
+            _check_predicted(predicted, len(log), len(self.actions))
         self._log, self._matrices, self._predicted = log, list(matrices.values()), predicted
         self._order = None if log.times is None else log.order()
         self._users = None if log.users is None else np.unique(log.users, return_inverse=True)[1]
@@ -161,3 +163,9 @@ def check_matrix(name: str, candidate: Matrix, rows: int, actions: int) -> None:
         raise InvalidCandidate(
             f"candidate {name!r}: probabilities must be at least 0 and sum to one; {said} ({wrong.sum()} such rows)"
         )
+
+
+def _check_predicted(predicted: Floats, rows: int, actions: int) -> None:
+    if predicted.shape != (rows, actions) or not np.isfinite(predicted).all():
+        found = " x ".join(map(str, predicted.shape))
+        raise InvalidCandidate(f"reward_model: expected {rows} x {actions} finite numbers, found {found}")
