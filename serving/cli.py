@@ -150,7 +150,7 @@ def replay(
     estimator: Annotated[list[str] | None, typer.Option(help="Of ips, snips, dr, ...; all if none is named.")] = None,
     confidence: Annotated[float, typer.Option(help="Of every interval.")] = 0.95,
     seed: Annotated[int, typer.Option(help="Of resampling, and of choices.")] = 0,
-    by: Annotated[str | None, typer.Option(help="Also by user, by day, or by this feature or column.")] = None,
+    by: Annotated[str | None, typer.Option(help="Also by user, day, models, or by this feature or column.")] = None,
     promote: Annotated[bool, typer.Option("--promote", help="Say which policy should be adopted, if any.")] = False,
     margin: Annotated[float, typer.Option(min=0.0, help="By which its lower bound must beat what is in force.")] = 0.0,
     yes: Annotated[bool, typer.Option("--yes", help="Adopt it.")] = False,

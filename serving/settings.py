@@ -29,7 +29,7 @@ def unknown(kind: str, name: str, valid: Iterable[str]) -> str:
     >>> unknown("policy", "exp33", ["exp3", "exp4"])
     "unknown policy 'exp33'; did you mean 'exp3'? Valid: 'exp3', 'exp4'"
     """
-    names = sorted(valid)
+    names = sorted(set(valid))
     nearest = get_close_matches(name, names, n=1)
     guess = f"; did you mean {nearest[0]!r}?" if nearest else "."
     return f"unknown {kind} {name!r}{guess} Valid: {', '.join(map(repr, names)) or 'none'}"

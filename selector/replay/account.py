@@ -22,17 +22,20 @@ _VALUE = Estimator("reward")
 class Account(Struct):
     """Sums by group, for intervals, and totals for people; `rewards` are those of judged decisions, in order.
 
-    `latencies` are in seconds, of those decisions of which they can be told.
+    `latencies` are in seconds, of those decisions of which they can be told; `answered` are those whose answer is
+    known, of which some are `sure`, and some `silent`.
     """
 
     decisions: Floats = field(default_factory=lambda: np.zeros(GROUPS))
     gained: Floats = field(default_factory=lambda: np.zeros(GROUPS))
+    untold: Floats = field(default_factory=lambda: np.zeros(GROUPS))
     rewards: array[float] = field(default_factory=lambda: array("d"))
     latencies: array[float] = field(default_factory=lambda: array("d"))
     unknown: int = 0
     reward: float = 0.0
     cost: float = 0.0
     asked: int = 0
+    answered: int = 0
     sure: int = 0
     silent: int = 0
     curve: list[tuple[int, float]] = []
@@ -56,17 +59,25 @@ class Account(Struct):
         cost: float,
         latency: float | None,
         segment: str | None,
+        *,
+        answered: bool = True,
     ) -> None:
-        """Take in one decision; its loss, or latency in seconds, is None where the log cannot tell it."""
+        """Take in one decision; its loss, or latency in seconds, is None where the log cannot tell it.
+
+        Where the log does not have what it asked for, it is not `answered`: what it would have said is unknown.
+        """
         self.decisions[group] += 1.0
         self.cost += cost
         if latency is not None:
             self.latencies.append(latency)
         self.asked += sum(len(selection.models) for selection in decision.selections)
-        self.sure += decision.answer.sure is True
-        self.silent += decision.answer.output is None or decision.answer.default
+        if answered:
+            self.answered += 1
+            self.sure += decision.answer.sure is True
+            self.silent += decision.answer.output is None or decision.answer.default
         if loss is None:
             self.unknown += 1
+            self.untold[group] += 1.0
             return
         self.rewards.append(1.0 - loss)
         self.reward += 1.0 - loss
@@ -76,35 +87,34 @@ class Account(Struct):
             told[0] += 1.0
             told[1] += 1.0 - loss
 
-    def distribution(self, filled: np.ndarray[Any, Any], resamples: Resamples) -> Distribution:
-        """Of its mean reward, over the groups that are `filled`."""
-        sums = {"decisions": self.decisions[filled], "reward": self.gained[filled]}
+    def distribution(self, filled: np.ndarray[Any, Any], resamples: Resamples, untold: float = 0.0) -> Distribution:
+        """Of its mean reward, over the groups that are `filled`, if decisions that the log cannot tell got `untold`."""
+        gained = self.gained + untold * self.untold
+        sums = {"decisions": self.decisions[filled], "reward": gained[filled]}
         return distribution(_VALUE.value, sums, resamples.totals(sums))
 
-    def estimate(self, name: str, known: Distribution, confidence: float) -> Estimate:
-        """Its mean reward with an interval: bounds where the log does not tell all."""
-        usual, always = known.interval(confidence), anytime.of_rewards(np.array(self.rewards), confidence)
-        low, high = usual if known.trusted else anytime.hull(usual, always)
+    def estimate(self, name: str, worst: Distribution, best: Distribution, confidence: float) -> Estimate:
+        """Its mean reward with an interval, from its distributions if what the log does not tell got 0, and 1."""
+        usual, always = (worst.interval(confidence)[0], best.interval(confidence)[1]), self._always(confidence)
+        trusted = worst.trusted and best.trusted
+        low, high = usual if trusted else anytime.hull(usual, always)
         warnings: list[str] = []
         if self.unknown:
-            total = self.judged + self.unknown
-            low, high = self.reward / total, (self.reward + self.unknown) / total
-            said = (
-                f"of {self.unknown / total:.1%} of its decisions the log does not tell the outcome: low and high are "
-            )
+            share = self.unknown / (self.judged + self.unknown)
+            said = f"of {share:.1%} of its decisions the log does not tell the outcome: low and high allow for "
             warnings.append(said + "what these could at worst and at best have been; shadow queries would tell more")
-        elif not known.trusted:
+        elif not trusted:
             warnings.append(anytime.UNTRUSTED)
         return Estimate(
             candidate=name,
             estimator="exact",
-            value=self.mean if self.unknown else known.value,
+            value=self.mean if self.unknown else worst.value,
             low=low,
             high=high,
             effective_sample_size=float(self.judged),
             warnings=tuple(warnings),
-            interval="bounds" if self.unknown else "bootstrap" if known.trusted else "anytime",
-            standard_error=known.error,
+            interval="bounds" if self.unknown else "bootstrap" if trusted else "anytime",
+            standard_error=worst.error,
             bootstrap_low=usual[0],
             bootstrap_high=usual[1],
             anytime_low=always[0],
@@ -113,3 +123,10 @@ class Account(Struct):
             decisions=self.judged,
             more_decisions=None,
         )
+
+    def _always(self, confidence: float) -> anytime.Interval:
+        if not self.unknown:
+            return anytime.of_rewards(np.array(self.rewards), confidence)
+        n = self.judged + self.unknown
+        low, high = (anytime.of_total(total, n, confidence) for total in (self.reward, self.reward + self.unknown))
+        return low[0], high[1]

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from selector.replay.logged import Floats
 
 UNTRUSTED = "too few or too uneven decisions for the bootstrap: the interval is the one that holds at any time"
+Interval = tuple[float, float]
+"""Low and high."""
 _SEEN = 0.75  # the mean weight from which the largest weight is believed to have been seen
 _LARGEST = 4.0  # bet: more pays only for means that a few values exclude
 _HALVINGS = 32  # of the range in which a bound is sought
@@ -56,6 +58,15 @@ class Capital:
             self.logs[j] += float(np.log(np.multiply.reduce(paid)).sum())
         self.count += len(x)
         self.total += float(x.sum())
+
+    def add_total(self, total: float, count: int) -> None:
+        """Take in `count` values in [0, 1] of which only the sum is known.
+
+        None win less than as many 0s and 1s of that sum: log(1 + L x) >= x log(1 + L).
+        """
+        self.logs = [known + total * log1p(size) for known, size in zip(self.logs, self.bets.sizes, strict=True)]
+        self.count += count
+        self.total += total
 
     def bound(self, alpha: float, limit: float) -> float:
         """With probability 1 - alpha the average of the conditional means is, at every moment, not beyond this.
@@ -109,7 +120,14 @@ class ConfidenceSequence:
         self._shortfalls.add(weights - gains)
         self._weight += float(weights.sum())
 
-    def interval(self, confidence: float) -> tuple[float, float]:
+    def add_total(self, total: float, count: int) -> None:
+        """Take in decisions of weight 1, of whose rewards only the sum is known."""
+        self._gains.add_total(total, count)
+        self._against.add_total(total, count)
+        self._shortfalls.add_total(count - total, count)
+        self._weight += count
+
+    def interval(self, confidence: float) -> Interval:
         """After what has come. Bets that need the largest weight are not used while the mean weight is far below 1."""
         alpha = (1.0 - confidence) / 2.0
         low = min(1.0, self._gains.bound(alpha, 0.0))
@@ -119,14 +137,21 @@ class ConfidenceSequence:
         return low, max(low, high)
 
 
-def of_rewards(rewards: Floats, confidence: float) -> tuple[float, float]:
+def of_rewards(rewards: Floats, confidence: float) -> Interval:
     """Low and high around the mean of rewards [n] in [0, 1] as they were got; of none, (0, 1)."""
     sequence = ConfidenceSequence(max(len(rewards), 1), 1.0)
     sequence.add(np.ones(len(rewards)), rewards)
     return sequence.interval(confidence)
 
 
-def hull(usual: tuple[float, float], always: tuple[float, float]) -> tuple[float, float]:
+def of_total(total: float, count: int, confidence: float) -> Interval:
+    """The same of `count` rewards of which only the sum is known: as narrow where they are 0 or 1, else wider."""
+    sequence = ConfidenceSequence(max(count, 1), 1.0)
+    sequence.add_total(total, count)
+    return sequence.interval(confidence)
+
+
+def hull(usual: Interval, always: Interval) -> Interval:
     """Both together; the latter alone where there is no estimate."""
     return (min(usual[0], always[0]), max(usual[1], always[1])) if isfinite(usual[0] + usual[1]) else always
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 from selector.decisions import Decision, Label, Prediction
 from selector.errors import InvalidLabel
@@ -18,19 +19,21 @@ def unseen(decision: Decision, judged: Judged) -> bool:
 def loss_of(decision: Decision, judged: Judged, loss: Loss, default: Label | None) -> float | None:
     """The loss of its answer; None where the feedback does not tell it: a reward only tells that of the logged one.
 
-    No answer is judged as the `default` output would be; without one, it loses all.
+    No answer is judged as the `default` output is, which is given in its place; without one, it loses all.
     """
     answer, feedback = decision.answer, judged.feedback
-    try:
-        if answer.output is None:
-            if feedback.label is None or default is None:
-                return 1.0
-            return loss(Prediction(default), feedback.label)
-        if feedback.label is None and answer.output != judged.decision.answer.output:
-            return None
-        return loss_of_answer(decision, feedback, loss)
-    except InvalidLabel:
+    output = default if answer.output is None else answer.output
+    if output is None:
+        return 1.0
+    if feedback.label is None and output != judged.decision.answer.output:
         return None
+    if answer.output is not None and not (answer.default and answer.withheld is None):
+        return loss_of_answer(decision, feedback, loss)
+    if feedback.label is None:
+        return None if feedback.reward is None else 1.0 - feedback.reward
+    with suppress(InvalidLabel):
+        return loss(Prediction(output), feedback.label)
+    return None
 
 
 def cost_of(decision: Decision, known: Mapping[str, float]) -> float:

@@ -17,7 +17,7 @@ from selector.replay.learning import Rejection, constant
 from selector.replay.logged import Floats, LoggedDecisions
 from selector.replay.source import Matrix, Memory, Source, code_actions
 from selector.replay.survey import Survey
-from selector.replay.tally import tally
+from selector.replay.tally import bounds_of, tally
 
 _MOST_UNUSED = 20.0  # a learning candidate takes at least one in so many of the rows that a uniform log would give it
 
@@ -41,6 +41,10 @@ def evaluate(
     `reward_model` [n, k] are expected rewards, if they are to be used instead of a model fitted to `log.contexts`.
     Raises InvalidLog, or InvalidCandidate.
     """
+    if not 0.0 < confidence < 1.0:
+        raise InvalidCandidate(f"confidence: expected a number between 0 and 1, found {confidence:g}")
+    if seed < 0:
+        raise InvalidCandidate(f"seed: expected a number that is at least 0, found {seed}")
     fixed, learning = _split(log, candidates)
     predicted = None if reward_model is None else np.asarray(reward_model, dtype=np.float64)
     source = Memory(log, fixed, predicted)
@@ -61,7 +65,8 @@ def evaluate_source(
     fit = not has_model and any(ESTIMATORS[name].takes_model for name in names)
     survey = Survey(source, seed, fit, "mrdr" in names)
     least = max(survey.probabilities[0], 1.0 / (_MOST_UNUSED * len(source.actions)))
-    learners = {n: Rejection(n, policy, source.actions, least, seed) for n, policy in learning.items()}
+    bounds = bounds_of(survey)
+    learners = {n: Rejection(n, policy, source.actions, least, seed, bounds) for n, policy in learning.items()}
     readings = tally(source, survey, learners, seed)
     return judge(survey, readings, names, confidence, seed, learners)
 

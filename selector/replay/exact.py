@@ -6,20 +6,22 @@ from collections.abc import Callable, Iterable, Mapping
 from math import inf
 from typing import Any
 
+import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace as changed
 
 from selector.decisions import Decision, Entry, Label
 from selector.fold import Fold
 from selector.policy import Policy
+from selector.replay import anytime
 from selector.replay.account import Account
 from selector.replay.bootstrap import Resamples
 from selector.replay.comparison import differences
 from selector.replay.consequences import cost_of, loss_of, unseen
+from selector.replay.contender import LOGGED
 from selector.replay.errors import InvalidLog
 from selector.replay.evaluation import Evaluation
 from selector.replay.groups import GROUPS
-from selector.replay.judgement import LOGGED
 from selector.replay.latency import Latencies
 from selector.replay.models import MeanReward, Models
 from selector.replay.rehearsal import Judged, Rehearsal, course
@@ -38,8 +40,9 @@ class Setting(Struct, frozen=True, kw_only=True):
 class Course(Struct, frozen=True):
     """An exact replay: estimates, and for each candidate its account, its state's encoding, and its regret.
 
-    `models` is each model's mean reward, had it alone been asked, where the log tells it; regret is the best one's
-    minus the candidate's. `oracle` is that of the best model for each query, in hindsight (see Models.oracle).
+    `models` is each model's mean reward, had it alone been asked, where the log tells it; regret is that of the best of
+    those that it tells of all decisions, minus the candidate's. `oracle` is that of the best model for each query, in
+    hindsight (see Models.oracle).
     """
 
     evaluation: Evaluation
@@ -51,10 +54,15 @@ class Course(Struct, frozen=True):
     first: float | None
     last: float | None
 
-    def regret(self, candidate: str) -> float:
-        """Mean reward lost against the best single model in hindsight; below 0 for one that is better than that."""
-        best = max((each.reward for each in self.models.values()), default=0.0)
-        return best - self.accounts[candidate].mean
+    def regret(self, candidate: str) -> float | None:
+        """Mean reward lost against the best single model in hindsight; below 0 for one that is better than that.
+
+        None where the log does not tell all of the candidate, or of any model: queries on which a model was asked were
+        chosen for it, so that its mean on them is not what it would have got.
+        """
+        told = [each.reward for each in self.models.values() if each.decisions == self.decisions]
+        own = self.accounts[candidate]
+        return max(told) - own.mean if told and own.unknown == 0 else None
 
 
 def replay(
@@ -112,8 +120,9 @@ class _Board:
             unknown = not player.follow and unseen(decision, judged)
             loss = None if unknown else loss_of(decision, judged, setting.fold.loss, setting.default)
             latency = self.latencies.of(decision, logged)
-            self.accounts[name].add(group, loss, decision, cost_of(decision, setting.costs), latency, segment)
-        self.models.add(judged, setting.fold.loss)
+            cost = cost_of(decision, setting.costs)
+            self.accounts[name].add(group, loss, decision, cost, latency, segment, answered=not unknown)
+        self.models.add(judged, setting.fold.loss, setting.default)
         self.decisions += 1
         self.times = [self.times[0] if self.times else logged.at, logged.at]
         self._trace()
@@ -121,14 +130,21 @@ class _Board:
     def result(self, confidence: float, seed: int) -> Course:
         filled = self.accounts[LOGGED].decisions > 0
         resamples = Resamples(int(filled.sum()), seed)
-        known = {name: account.distribution(filled, resamples) for name, account in self.accounts.items()}
-        rows = {name: self.accounts[name].estimate(name, each, confidence) for name, each in known.items()}
-        told = {name: each for name, each in known.items() if self.accounts[name].unknown == 0}
+        worst = {name: account.distribution(filled, resamples) for name, account in self.accounts.items()}
+        told = {name: each for name, each in worst.items() if self.accounts[name].unknown == 0}
+        best = {name: told.get(name) or self.accounts[name].distribution(filled, resamples, 1.0) for name in worst}
+        rows = {name: self.accounts[name].estimate(name, worst[name], best[name], confidence) for name in worst}
         ordered = [rows[name] for name in self.accounts if name != LOGGED]
-        evaluation = Evaluation(ordered, rows[LOGGED], differences(told, confidence))
+        evaluation = Evaluation(ordered, rows[LOGGED], differences(told, self._always_apart, confidence))
         states = {name: player.population.encode() for name, player in self.players.items()}
         models = self.models
         return Course(evaluation, self.accounts, states, models.rewards(), models.oracle, self.decisions, *self.times)
+
+    def _always_apart(self, a: str, b: str, confidence: float) -> anytime.Interval:
+        """Paired: of how much more the one got than the other, from 0 (all less) to 1 (all more)."""
+        gains = np.array(self.accounts[a].rewards) - np.array(self.accounts[b].rewards)
+        low, high = anytime.of_rewards((1.0 + gains) / 2.0, confidence)
+        return 2.0 * low - 1.0, 2.0 * high - 1.0
 
     def _group(self, decision: Decision) -> int:
         user = decision.query.user

@@ -7,8 +7,8 @@ from math import isfinite
 
 from msgspec import Struct
 
+from selector.replay.contender import LOGGED
 from selector.replay.evaluation import Difference, Estimate, Evaluation
-from selector.replay.judgement import LOGGED
 
 UNTOLD = "the log does not tell the outcome of all its decisions"
 

@@ -33,11 +33,20 @@ class Rejection:
     A row is accepted with chance c pi(a) / mu(a), so that what is accepted is distributed as the candidate's own
     decisions, whatever the logging policy; c = `least` should be the log's least probability. After each, the
     candidate is another: of n rows it has learned from about c n, and every row, accepted or not, estimates what it
-    would have earned then. Dudik, Erhan, Langford, Li: Sample-efficient nonstationary policy evaluation for contextual
-    bandits (UAI 2012). Li, Chu, Langford, Wang (WSDM 2011) is the case of a uniform log.
+    would have earned then. It learns from rewards as shares of the range that `bounds` gives. Dudik, Erhan, Langford,
+    Li: Sample-efficient nonstationary policy evaluation for contextual bandits (UAI 2012). Li, Chu, Langford, Wang
+    (WSDM 2011) is the case of a uniform log.
     """
 
-    def __init__(self, name: str, policy: Policy[Any], actions: Sequence[str], least: float, seed: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        policy: Policy[Any],
+        actions: Sequence[str],
+        least: float,
+        seed: int,
+        bounds: tuple[float, float] = (0.0, 1.0),
+    ) -> None:
         if not isinstance(policy, Single):
             raise InvalidCandidate(
                 f"candidate {name!r}: {policy.name} asks several models at once, or tells no chances, and this log "
@@ -48,7 +57,7 @@ class Rejection:
         self.actions = tuple(sorted(actions))
         self._columns = [self.actions.index(action) for action in actions]
         self._names = list(actions)
-        self._least = least
+        self._least, self._bounds = least, bounds
         self._draws = np.random.default_rng([seed, 4])
         self._loss: Loss = ZeroOne() if policy.task == "classification" else Absolute()
         self._learner = Population(policy, self._loss)
@@ -113,11 +122,12 @@ class Rejection:
         return self._learner.state if own is None else self._learner.met(own)
 
     def _learn(self, query: Query, action: int, probability: float, reward: float) -> None:
-        name = self._names[action]
+        name, (low, high) = self._names[action], self._bounds
         selection = (Selection((name,), probability),)
         decision = Decision("", query, 0.0, self.policy.name, selection, {name: Prediction(name)}, Answer(name))
         self._position += 1
-        entry = Entry(self._position, "", query.user, 0.0, Feedback((query.id,), reward=reward), (decision,))
+        feedback = Feedback((query.id,), reward=(reward - low) / (high - low))
+        entry = Entry(self._position, "", query.user, 0.0, feedback, (decision,))
         self._learner.fold(entry)
         self.accepted += 1
         if query.user is not None and self.policy.per_user:

@@ -58,6 +58,8 @@ class LoggedDecisions:
                 raise InvalidLog(f"{name}: expected {len(self.actions)} values, one a decision, found {column.shape}")
         if len(self) == 0:
             raise InvalidLog("the log is empty: there is no decision to learn from")
+        if self.users is not None and self.users.dtype == object:
+            _check_rows(np.array([user is not None for user in self.users]), self.users, "a decision needs a user")
         check_numbers(self.rewards, self.probabilities)
 
     def order(self) -> Integers:
@@ -72,7 +74,7 @@ def check_numbers(rewards: Floats, probabilities: Floats, first: int = 1) -> Non
     _check_rows(possible, probabilities, "the probability of what was chosen must be above 0 and at most 1", first)
 
 
-def _check_rows(valid: NDArray[np.bool_], column: Floats, rule: str, first: int) -> None:
+def _check_rows(valid: NDArray[np.bool_], column: Column, rule: str, first: int = 1) -> None:
     if not valid.all():
         row = int(np.argmin(valid))
         raise InvalidLog(f"{rule}; row {first + row} has {column[row]} ({int((~valid).sum())} such rows)")
@@ -92,6 +94,9 @@ def _columns(kind: str, values: ArrayLike | Mapping[str, ArrayLike] | None) -> d
         return {str(name): np.asarray(column) for name, column in values.items()}
     if isinstance(values, Sequence) and values and isinstance(values[0], Mapping):
         names = dict.fromkeys(name for row in values for name in row)  # type: ignore[union-attr]
+        for row, found in enumerate(values, 1):
+            if len(found) < len(names):
+                raise InvalidLog(f"{kind}: row {row} lacks {next(n for n in names if n not in found)!r}")
         return {str(name): np.asarray([row[name] for row in values]) for name in names}  # type: ignore[index]
     table = np.asarray(values)
     table = table[:, None] if table.ndim == 1 else table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
+from selector.decisions import Label, Prediction
 from selector.losses import Loss
 from selector.replay.rehearsal import Judged
 
@@ -23,11 +24,13 @@ class Models(Struct):
     complete: int = 0
     least: float = 0.0
 
-    def add(self, judged: Judged, loss: Loss) -> None:
-        """Take in what is known of one query."""
-        if judged.feedback.label is None:
+    def add(self, judged: Judged, loss: Loss, default: Label | None) -> None:
+        """Take in what is known of one query; a model that did not answer in time leaves it to the `default` output."""
+        label = judged.feedback.label
+        if label is None:
             return
-        losses = {model: loss(prediction, judged.feedback.label) for model, prediction in judged.predictions.items()}
+        losses = {model: loss(prediction, label) for model, prediction in judged.predictions.items()}
+        losses |= dict.fromkeys(judged.unanswered, 1.0 if default is None else loss(Prediction(default), label))
         for model, lost in losses.items():
             self.count[model] = self.count.get(model, 0) + 1
             self.loss[model] = self.loss.get(model, 0.0) + lost

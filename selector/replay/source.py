@@ -81,6 +81,8 @@ class Memory:
         self.actions, self._codes = _coded(log, matrices, predicted, names)
         for name, matrix in matrices.items():
             check_matrix(name, matrix, len(log), len(self.actions))
+        if predicted is not None:
+            _check_predicted(predicted, len(log), len(self.actions))
         self._log, self._matrices, self._predicted = log, list(matrices.values()), predicted
         self._order = None if log.times is None else log.order()
         self._users = None if log.users is None else np.unique(log.users, return_inverse=True)[1]
@@ -156,7 +158,14 @@ def check_matrix(name: str, candidate: Matrix, rows: int, actions: int) -> None:
     wrong = ~(np.abs(sums - 1.0) <= _SUM) | ~(matrix.min(axis=-1, keepdims=True) >= 0.0)
     if wrong.any():
         row = int(np.argmax(wrong.ravel()))
+        least, total = matrix.min(axis=-1).ravel()[row], sums.ravel()[row]
+        said = f"one of row {row + 1} is {least:.6g}" if least < 0 else f"those of row {row + 1} sum to {total:.6g}"
         raise InvalidCandidate(
-            f"candidate {name!r}: probabilities must be at least 0 and sum to one; those of row {row + 1} sum to "
-            f"{sums.ravel()[row]:.6g} ({int(wrong.sum())} such rows)"
+            f"candidate {name!r}: probabilities must be at least 0 and sum to one; {said} ({wrong.sum()} such rows)"
         )
+
+
+def _check_predicted(predicted: Floats, rows: int, actions: int) -> None:
+    if predicted.shape != (rows, actions) or not np.isfinite(predicted).all():
+        found = " x ".join(map(str, predicted.shape))
+        raise InvalidCandidate(f"reward_model: expected {rows} x {actions} finite numbers, found {found}")

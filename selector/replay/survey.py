@@ -60,16 +60,16 @@ class Survey:
     def calibration(self) -> float:
         """The p-value of a test that the logged probabilities are those by which choices were made.
 
-        For each action, sum(1{a} / p) over the log is n in expectation if the action could always be chosen; smaller
-        sums are no evidence where it could not, so only larger ones count for actions that were ever impossible, which
-        the log cannot tell from others: the test is one of too large sums, and of the total's, with Bonferroni.
+        For each action, sum(1{a} / p) over the log is n in expectation if the action could always be chosen, and less
+        if it could not, which the log does not tell: so only sums that are too large count, with Bonferroni. (Too small
+        ones show in the mean weight of candidates that choose the action.)
         """
         n = self.decisions
         sums, squares = self.inverse
         deviation = np.sqrt(np.maximum(squares - sums, 1e-12))
         seen = squares > sums * (1 + 1e-9)
         z = (sums - n)[seen] / deviation[seen]
-        return float(min(1.0, len(z) * 2 * norm.sf(np.abs(z)).min())) if len(z) else 1.0
+        return float(min(1.0, len(z) * norm.sf(z.max()))) if len(z) else 1.0
 
     @property
     def miscalibrated(self) -> bool:

@@ -67,15 +67,21 @@ class Tally:
 
 
 class Reliability(Struct):
-    """Of the reward model: by tenths of what it predicted, how many decisions, predicted and true rewards."""
+    """Of the reward model: how many decisions, predicted and true rewards, by what it predicted, in ten bins.
+
+    Their `edges` are deciles of the first part: rewards may be rare, or of any range.
+    """
 
     count: Floats
     predicted: Floats
     rewards: Floats
+    edges: Floats | None = None
 
     def add(self, predicted: Floats, rewards: Floats) -> None:
         """Take in predictions [n] of what was chosen."""
-        bins = np.clip((predicted * 10).astype(int), 0, 9)
+        if self.edges is None:
+            self.edges = np.quantile(predicted, np.arange(1, 10) / 10)
+        bins = np.searchsorted(self.edges, predicted)
         self.count += np.bincount(bins, minlength=10)
         self.predicted += np.bincount(bins, predicted, 10)
         self.rewards += np.bincount(bins, rewards, 10)

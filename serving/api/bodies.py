@@ -58,4 +58,4 @@ class EvaluateBody(Struct, frozen=True, forbid_unknown_fields=True):
     margin: Annotated[float, Meta(ge=0)] = 0.0
     dry_run: bool = True
     confidence: Annotated[float, Meta(gt=0, lt=1)] = 0.95
-    seed: int = 0
+    seed: Annotated[int, Meta(ge=0)] = 0

@@ -137,5 +137,7 @@ def parse(pairs: Sequence[str]) -> dict[str, Path]:
             raise InvalidCandidate(f"--candidate: expected NAME=FILE, found {pair!r}")
         if not Path(path).is_file():
             raise InvalidLog(f"no file {path}")
+        if name in found:
+            raise InvalidCandidate(f"--candidate: {name!r} is given twice")
         found[name] = Path(path)
     return found

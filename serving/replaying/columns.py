@@ -20,11 +20,11 @@ class Codes:
         self._limit = limit
 
     def of(self, cells: Sequence[str]) -> NDArray[np.int64]:
-        known = self.known
+        known, last = self.known, None if self._limit is None else self._limit - 1
         for cell in dict.fromkeys(cells):
-            if cell not in known:
-                known[cell] = len(known) if self._limit is None else min(len(known), self._limit - 1)
-        return np.array([known[cell] for cell in cells], dtype=np.int64)
+            if cell not in known and (last is None or len(known) < last):
+                known[cell] = len(known)
+        return np.array([known.get(cell, last) for cell in cells], dtype=np.int64)
 
 
 class StoredColumn:

@@ -24,7 +24,7 @@ from serving.replaying.console import show
 from serving.replaying.files import ParsedLog, parsed
 from serving.replaying.policies import asked_for
 from serving.replaying.request import Request
-from serving.replaying.results import SEGMENTS, Results, Settings, as_builtins, verdict
+from serving.replaying.results import SEGMENTS, Results, Settings, as_builtins, iso, verdict
 from serving.replaying.tables import Advance
 from serving.settings import ConfigError, check_choice
 
@@ -42,6 +42,10 @@ def run(request: Request) -> None:
 def _replay(request: Request) -> None:
     if not 0.0 < request.confidence < 1.0:
         raise InvalidCandidate(f"--confidence: expected a number between 0 and 1, found {request.confidence:g}")
+    if request.seed < 0:
+        raise InvalidCandidate(f"--seed: expected a number that is at least 0, found {request.seed}")
+    if request.app is not None and request.log is not None:
+        raise InvalidLog("expected --log FILE or --app NAME, found both")
     for name in request.estimators:
         check_choice("estimator", name, ESTIMATORS, "--estimator")
     if request.yes and not request.promote:
@@ -83,12 +87,16 @@ def _of_file(request: Request) -> Results:
             name: _evaluate(request, _cut(found, rows), estimators)
             for name, rows in sorted(found.segments.items(), key=lambda item: -len(item[1]))[:SEGMENTS]
         }
+        times = found.log.times
         settings = Settings(
             log=str(request.log),
             decisions=len(found.log),
+            first=None if times is None else iso(float(times.min())),
+            last=None if times is None else iso(float(times.max())),
             mapping=to_builtins(columns),
             candidates={name: str(path) for name, path in files.items()} | _written(request, found),
             estimators=estimators,
+            by=request.by,
             confidence=request.confidence,
             seed=request.seed,
             version=version("windjammer"),

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from selector.replay import Difference, Estimate, Evaluation
-from selector.replay.judgement import LOGGED
+from selector.replay.contender import LOGGED
 from serving.replaying.results import Results, errors_by_segment, hindsight, ruling
 
 _MANY = 4  # candidates from which only the default estimator of each is shown, and only the leader's differences
@@ -26,7 +26,8 @@ def show(results: Results) -> None:
     title, many = f"{PurePath(settings.log).name}: {settings.decisions:,} decisions", len(results.whole.best) > _MANY
     console.print(_estimates(results.whole, title, short=many))
     for name, evaluation in results.segments.items():
-        console.print(_estimates(evaluation, f"{name}: {evaluation.logged.decisions:,} decisions", short=True))
+        cut = f"{settings.by} {name}: {evaluation.logged.decisions:,} decisions"
+        console.print(_estimates(evaluation, cut, short=True))
     if results.smaller:
         console.print(f"[dim]and {results.smaller} smaller segments[/dim]")
     if results.outcomes:
@@ -42,7 +43,9 @@ def show(results: Results) -> None:
     console.print(f"[bold]{escape(results.verdict)}[/bold]")
     for sentence in ruling(results.gate) if results.gate else ():
         console.print(f"gate: {escape(sentence)}")
-    console.print(f"[dim]seed {settings.seed}, confidence {settings.confidence:g}, windjammer {settings.version}[/dim]")
+    when = "" if settings.first is None else f"{settings.first} to {settings.last}, "
+    told = f"{when}seed {settings.seed}, confidence {settings.confidence:g}, windjammer {settings.version}"
+    console.print(f"[dim]{told}[/dim]")
 
 
 def _estimates(evaluation: Evaluation, title: str, *, short: bool = False) -> Table:
@@ -62,7 +65,8 @@ def _outcomes(results: Results) -> Table:
     rows = [
         [
             name,
-            *(f"{1 - o.reward:.4f}", f"{o.regret:.4f}", f"{o.models_asked:.2f}", f"{o.cost:.4g}"),
+            *(f"{1 - o.reward:.4f}", "" if o.regret is None else f"{o.regret:.4f}"),
+            *(f"{o.models_asked:.2f}", f"{o.cost:.4g}"),
             "" if o.latency_ms is None else f"{o.latency_ms[0]:.1f}",
             *(f"{share:.1%}" for share in (o.sure, o.default, o.unknown)),
         ]
@@ -74,7 +78,7 @@ def _outcomes(results: Results) -> Table:
         for name, mean in hindsight(results).items()
     ]
     names = ("policy", "error", "regret", "models asked", "cost", "ms", "sure", "default", "not told")
-    return _table("what came of them, a decision", names, rows, last, spare=("ms", "sure", "default"))
+    return _table("what came of them, a decision", names, rows, last, spare=("regret", "ms", "sure", "default"))
 
 
 def _segments(results: Results) -> Table:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +83,7 @@ class _Parser:
         matrices: dict[str, Matrix] = {name: self._lookup(each) for name, each in self.joined.items()}
         matrices |= {file.name: self._align(file, n) for file in self.aligned}
         matrices = {file.name: matrices[file.name] for file in self.files}
-        levels = self._mapped("segment") if self.by else np.empty(0)
-        segments = {name: np.flatnonzero(levels == code) for name, code in self.levels.known.items()}
-        return ParsedLog(log, list(self.actions.known), matrices, segments)
+        return ParsedLog(log, list(self.actions.known), matrices, self._segments() if self.by else {})
 
     def close(self) -> None:
         """Close what a mistake in the log left open."""
@@ -109,9 +109,14 @@ class _Parser:
     def _context(self, chunk: Chunk, name: str) -> NDArray[Any]:
         """Codes of categories (text, or few whole numbers in the first chunk), else numbers."""
         if name not in self.contexts:
-            self.contexts[name] = Codes(limit=LEVELS) if _categories(chunk, name) else None
+            self.contexts[name] = _levels(chunk.text(name)) if _categories(chunk, name) else None
         codes = self.contexts[name]
         return chunk.numbers(name) if codes is None else codes.of(chunk.text(name))
+
+    def _segments(self) -> dict[str, NDArray[np.intp]]:
+        levels = self._mapped("segment")
+        order, ends = np.argsort(levels, kind="stable"), np.bincount(levels).cumsum()
+        return dict(zip(self.levels.known, np.split(order, ends[:-1]), strict=True))
 
     def _lookup(self, joined: Joined) -> Lookup:
         table = joined.table
@@ -139,13 +144,18 @@ class _Parser:
 
 
 def _times(chunk: Chunk, name: str) -> NDArray[np.float64]:
-    """Seconds, from numbers or ISO 8601."""
+    """Seconds, from numbers or ISO 8601; without a zone, UTC."""
     if _all_numbers(chunk, name):
         return chunk.numbers(name)
     try:
-        return np.array(chunk.columns[name], dtype="datetime64[us]").astype(np.float64) / 1e6
+        return np.array([_seconds(cell) for cell in chunk.columns[name]])
     except ValueError as error:
         raise InvalidLog(f"column {name!r}: expected times as numbers or ISO 8601 ({error})") from None
+
+
+def _seconds(cell: Any) -> float:
+    moment = cell if isinstance(cell, datetime) else datetime.fromisoformat(str(cell))
+    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
 
 
 def _all_numbers(chunk: Chunk, name: str) -> bool:
@@ -154,6 +164,11 @@ def _all_numbers(chunk: Chunk, name: str) -> bool:
     except InvalidLog:
         return False
     return True
+
+
+def _levels(cells: Sequence[str]) -> Codes:
+    """The categories seen most often, and all others as one."""
+    return Codes([cell for cell, _ in Counter(cells).most_common(LEVELS - 1)], LEVELS)
 
 
 def _categories(chunk: Chunk, name: str) -> bool:

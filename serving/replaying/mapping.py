@@ -41,6 +41,8 @@ def parse(text: str | None) -> Mapping:
     for role, column in pairs(text):
         if role == "context":
             contexts.append(column)
+        elif role in given:
+            raise InvalidLog(f"--map: {role!r} is given twice")
         elif role in _ONE:
             given[role] = column
         else:

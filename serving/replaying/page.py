@@ -60,7 +60,7 @@ def _page(results: Results, figures: str) -> str:
         *_segments(results),
         "<h2>Plots</h2>",
         figures,
-        *(f"<h2>{escape(name)}</h2>{_estimates(each)}" for name, each in results.segments.items()),
+        *(f"<h2>{escape(f'{settings.by} {name}')}</h2>{_estimates(each)}" for name, each in results.segments.items()),
         *([f"<p>and {results.smaller} smaller segments</p>"] if results.smaller else []),
         "<h2>To get the same again</h2>",
         f"<pre>{escape(json.format(json.encode(to_builtins(settings))).decode())}</pre>",
@@ -95,7 +95,8 @@ def _outcomes(results: Results) -> str:
         [
             name,
             o.state or "",
-            *(f"{x:.4f}" for x in (1 - o.reward, o.regret)),
+            f"{1 - o.reward:.4f}",
+            "" if o.regret is None else f"{o.regret:.4f}",
             f"{o.models_asked:.2f}",
             f"{o.cost:.4g}",
             *(("", "") if o.latency_ms is None else (f"{ms:.1f}" for ms in o.latency_ms)),

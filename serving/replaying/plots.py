@@ -123,14 +123,14 @@ def calibration(evaluation: Evaluation) -> str:
 
 
 def reliability(evaluation: Evaluation) -> str:
-    """Predicted against observed mean reward, by tenths."""
+    """Predicted against observed mean reward, by what was predicted."""
     assert evaluation.readings is not None
     found = evaluation.readings.reliability
     assert found is not None
     seen = found.count > 0
     figure, axes = _figure(2.8)
     size = 10 + 100 * found.count[seen] / found.count.max()
-    axes.plot([0, 1], [0, 1], color="#666666", linestyle="--", linewidth=1)
+    axes.axline((0, 0), slope=1, color="#666666", linestyle="--", linewidth=1)
     axes.scatter(found.predicted[seen] / found.count[seen], found.rewards[seen] / found.count[seen], s=size)
     axes.set_xlabel("predicted mean reward")
     axes.set_ylabel("observed")

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct, to_builtins
 
 from selector.replay import Difference, Estimate, Evaluation
-from selector.replay.judgement import LOGGED
+from selector.replay.contender import LOGGED
 from selector.replay.models import MeanReward
 
 SEGMENTS = 20
@@ -18,7 +18,7 @@ SEGMENTS = 20
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """All that is needed to get the same results again."""
+    """All that is needed to get the same results again; `first` and `last` are the times of decisions, where known."""
 
     log: str
     decisions: int
@@ -27,6 +27,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     mapping: dict[str, Any] = {}
     candidates: dict[str, str] = {}
     estimators: tuple[str, ...] = ()
+    by: str | None = None
     confidence: float = 0.95
     seed: int = 0
     version: str = ""
@@ -35,13 +36,14 @@ class Settings(Struct, frozen=True, kw_only=True):
 class Outcome(Struct, frozen=True, kw_only=True):
     """What came of a policy on an application's log, a decision: mean reward, models asked, their cost, shares.
 
-    `latency_ms` is the mean and the 95th percentile, None where the log does not tell. `regret` is against the best
-    single model in hindsight, `state` the digest of what it knows at the end, `curve`
+    `unknown` is the share whose reward the log does not tell; `sure` and `default` are of the answers that it tells.
+    `latency_ms` is the mean and the 95th percentile, `regret` against the best single model in hindsight, both None
+    where the log does not tell; `state` is the digest of what it knows at the end, `curve`
     pairs of decisions and mean reward so far.
     """
 
     reward: float
-    regret: float
+    regret: float | None
     models_asked: float
     cost: float
     sure: float
@@ -151,5 +153,10 @@ def _finite(value: Any) -> Any:
 
 
 def iso(at: float | None) -> str | None:
-    """A time in seconds since the epoch, for people."""
-    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+    """A time in seconds since the epoch, for people; a number that can be none as it is."""
+    if at is None:
+        return None
+    try:
+        return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+    except (OverflowError, ValueError, OSError):
+        return f"{at:.17g}"

@@ -19,8 +19,8 @@ from feedback_store.ownership import held_alone
 from selector.decisions import Decision
 from selector.policy import Policy
 from selector.replay import InvalidCandidate, InvalidLog
+from selector.replay.contender import LOGGED
 from selector.replay.exact import Course
-from selector.replay.judgement import LOGGED
 from selector.replay.models import MeanReward
 from serving.config import ApplicationConfig, Config
 from serving.promotion import adoption, check_adoptable, in_force
@@ -72,7 +72,7 @@ def _results(request: Request, configured: ApplicationConfig, trial: Trial, adva
         finding = find(trial, followed, request.margin, log)
         gate = describe(finding) | {"adopted": request.yes and _adopted(configured, trial, finding, log)}
     return Results(
-        settings=_settings(trial, course),
+        settings=_settings(request, trial, course),
         whole=course.evaluation,
         partial=partial,
         outcomes=_outcomes(course),
@@ -92,13 +92,15 @@ def _adopted(configured: ApplicationConfig, trial: Trial, finding: Finding, log:
     return True
 
 
-def _settings(trial: Trial, course: Course) -> Settings:
+def _settings(request: Request, trial: Trial, course: Course) -> Settings:
     return Settings(
         log=f"application {trial.application}",
         decisions=course.decisions,
         first=iso(course.first),
         last=iso(course.last),
         candidates={name: policy.settings for name, policy in trial.candidates.items()},
+        estimators=trial.estimators,
+        by=request.by,
         confidence=trial.confidence,
         seed=trial.seed,
         version=version("windjammer"),
@@ -115,13 +117,15 @@ def _candidates(request: Request, config: Config, application: ApplicationConfig
 
 
 def _segment(by: str | None) -> Callable[[Decision], str] | None:
-    """By `user`, by `day`, or by a feature of the query."""
+    """By `user`, by `day`, by the `models` that could be asked, with their versions, or by a feature of the query."""
     if by is None:
         return None
     if by == "user":
         return lambda decision: decision.query.user or "(nobody)"
     if by == "day":
         return lambda decision: (iso(decision.at) or "")[:10]
+    if by == "models":
+        return lambda decision: ", ".join(decision.query.available)
     return lambda decision: str(decision.query.features.get(by, "(none)"))
 
 
@@ -135,8 +139,8 @@ def _outcomes(course: Course) -> dict[str, Outcome]:
             regret=course.regret(name),
             models_asked=account.asked / n,
             cost=account.cost / n,
-            sure=account.sure / n,
-            default=account.silent / n,
+            sure=account.sure / max(1, account.answered),
+            default=account.silent / max(1, account.answered),
             unknown=account.unknown / n,
             latency_ms=_latency_ms(account.latencies),
             state=None if state is None else blake2b(state, digest_size=16).hexdigest(),

@@ -102,7 +102,7 @@ def _partial(trial: Trial, log: Log, course: Course, since: float) -> Evaluation
     if not any(isinstance(policy, Single | Static) for policy in unknown.values()):
         return None
     judged = (each for each in _judged(log, trial.application) if each.decision.at >= since)
-    table = single_choices(judged, trial.loss)
+    table = single_choices(judged, trial.loss, trial.default)
     if table is None:
         return None
     actions = tuple(sorted(set(table.actions.tolist())))

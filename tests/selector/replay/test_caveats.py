@@ -27,6 +27,14 @@ def test_choices_that_the_log_never_made_are_named_with_their_share() -> None:
     assert row.more_decisions is None
 
 
+def test_what_is_not_covered_could_bring_anything() -> None:
+    """Of a candidate that often chooses what brought 0, and sometimes what was never chosen: 0.1 at most."""
+    log = LoggedDecisions(np.arange(2_000) % 2, np.tile([0, 0, 0, 1], 500), [0.5] * 2_000)
+    for row in evaluate(log, {"c": [0.8, 0.1, 0.1]}):
+        assert row.low < 0.05
+        assert row.high > 0.05 + 0.1
+
+
 def test_choices_that_were_impossible_show_in_the_mean_weight() -> None:
     log = LoggedDecisions(np.where(WORLD.x < 0.3, 0, LOG.actions), LOG.rewards, np.where(WORLD.x < 0.3, 1, 0.5))
     assert "its weights have mean" in said_of(log, [0.0, 0.5, 0.5])
@@ -44,6 +52,14 @@ def test_a_choice_that_was_certain_and_is_logged_as_nearly_so_is_found_out() -> 
     """Of 200 that are made with a chance of .9, 20 should be others; that none is has a chance of 1 in a billion."""
     log = LoggedDecisions([0] * 200, [0, 1] * 100, [0.9] * 200)
     assert "the logged probabilities are not those" in said_of(log, [1.0])
+
+
+def test_an_action_that_was_not_always_possible_does_not_make_probabilities_wrong() -> None:
+    rng = np.random.default_rng(3)
+    both = rng.random(4_000) < 0.5
+    actions = (both & (rng.random(4_000) < 0.5)).astype(int)
+    log = LoggedDecisions(actions, actions, np.where(both, 0.5, 1.0))
+    assert said_of(log, np.where(both[:, None], [0.2, 0.8], [1.0, 0.0])) == ""
 
 
 def test_a_log_that_is_nearly_silent_says_so() -> None:
@@ -81,6 +97,25 @@ class TestTheWinner:
         twin = switching(WORLD.x)
         other = switching(np.clip(WORLD.x + 0.001, 0, 1))
         assert evaluate(LOG, {"a": twin, "b": other}, ["dr"]).winner is None
+
+    @pytest.mark.parametrize("reward", [0, 1])
+    def test_is_not_named_on_a_single_decision(self, reward: int) -> None:
+        """Two thousand decisions say nothing of a choice that was made once."""
+        rewards = [reward, *[0, 1] * 1_000]
+        log = LoggedDecisions([1] + [0] * 2_000, rewards, [0.001] + [0.999] * 2_000)
+        evaluation = evaluate(log, {"rare": [0.0, 1.0]})
+        assert evaluation.winner is None
+        assert all(difference.low < 0 < difference.high for difference in evaluation.differences)
+
+    def test_is_not_named_in_a_log_of_few_decisions(self) -> None:
+        evaluation = evaluate(LoggedDecisions([0, 1] * 5, [1, 0] * 5, [0.5] * 10), {"c": [1.0, 0.0]}, ["ips"])
+        assert evaluation.winner is None
+        assert evaluation.logged.interval == "anytime"
+        assert evaluation.logged.low < 0.2 < 0.8 < evaluation.logged.high
+
+    def test_is_not_named_by_what_the_log_never_chose(self) -> None:
+        log = LoggedDecisions([0, 1] * 1_000, [1, 0] * 1_000, [0.5] * 2_000)
+        assert evaluate(log, {"new": [0.0, 0.0, 1.0]}, ["ips"]).winner is None
 
     def test_differences_are_paired(self) -> None:
         """Two that almost always choose alike differ with far more certainty than either is known."""

@@ -242,3 +242,16 @@ class TestTheRewardModel:
         log = LoggedDecisions(LOG.actions, R, LOG.probabilities, {"side": side})
         found = by_name(evaluate(log, {"c": switching(WORLD.x)}))
         assert found["dm"].value == pytest.approx(value(WORLD, switching(WORLD.x)), abs=0.04)
+
+
+def test_the_reliability_of_a_model_of_rare_rewards_is_told_in_ten_bins() -> None:
+    rng = np.random.default_rng(6)
+    chances = rng.uniform(0.001, 0.02, 5_000)
+    log = LoggedDecisions(rng.integers(2, size=5_000), rng.random(5_000) < chances, np.full(5_000, 0.5))
+    model = np.column_stack([chances, chances])
+    readings = evaluate(log, {"c": [0.5, 0.5]}, ["dr"], reward_model=model).readings
+    assert readings is not None
+    assert readings.reliability is not None
+    assert readings.reliability.count.tolist() == [500] * 10
+    means = readings.reliability.rewards / 500
+    assert means == pytest.approx(readings.reliability.predicted / 500, abs=4 * (0.02 / 500) ** 0.5)

@@ -15,14 +15,24 @@ from feedback_store.memory import MemoryLog
 from selector import Cascade, Ensemble, Exp3, Exp4, LinUCB, MajorityVote, Static, Thompson
 from selector.certainty import Certainty
 from selector.confidence import Threshold
-from selector.decisions import Decision, Feedback, ModelsChanged, PolicyChanged, Prediction, Query, Selection, encode
+from selector.decisions import (
+    Answer,
+    Decision,
+    Feedback,
+    ModelsChanged,
+    PolicyChanged,
+    Prediction,
+    Query,
+    Selection,
+    encode,
+)
 from selector.fold import Fold
 from selector.learner import Learner
 from selector.losses import ZeroOne
 from selector.policy import Policy
 from selector.replay import InvalidLog
+from selector.replay.contender import LOGGED
 from selector.replay.exact import Setting, replay
-from selector.replay.judgement import LOGGED
 from selector.replay.models import MeanReward
 from selector.replay.partial import single_choices
 from selector.replay.rehearsal import Judged, Rehearsal, course
@@ -151,6 +161,33 @@ def test_rewards_regret_and_the_best_model_are_those_of_the_record() -> None:
     assert found.accounts["vote"].asked == 900
 
 
+def test_regret_is_against_models_of_which_the_log_tells_all() -> None:
+    """A model that was asked once, and was right, is not the best."""
+    recorder = Recorder(Static(model="svm"), 100)
+    first, *others = recorder.judged()
+    lucky = Judged(first.decision, changed(first.feedback, label=0, joined={"forest:1": Prediction(0)}))
+    log = recorder.log.entries("a")
+    found = replay([lucky, *others], log, {"svm": Static(model="svm"), "cnn": Static(model="cnn")}, SETTING)
+    assert found.models["forest:1"] == MeanReward(1.0, 1)
+    assert found.regret("svm") == pytest.approx(0)
+    assert found.regret("cnn") is None
+    chosen = Recorder(Exp3(), 100)
+    assert (
+        replay(chosen.judged(), chosen.log.entries("a"), {"svm": Static(model="svm")}, SETTING).regret(LOGGED) is None
+    )
+
+
+def test_a_model_that_was_late_is_judged_as_the_candidate_that_asks_it() -> None:
+    recorder = Recorder(Exp4(), 60)
+    judged = []
+    for i, each in enumerate(recorder.judged()):
+        in_time = {m: p for m, p in each.decision.predictions.items() if m != "cnn:1" or i % 3}
+        judged.append(Judged(changed(each.decision, predictions=in_time), each.feedback))
+    found = replay(judged, recorder.log.entries("a"), {"cnn": Static(model="cnn")}, SETTING)
+    assert found.models["cnn:1"] == MeanReward(found.evaluation[0].value, 60)
+    assert found.evaluation[0].value < 2 / 3
+
+
 def test_a_candidate_that_asks_what_the_log_does_not_know_gets_bounds_and_a_reason() -> None:
     recorder = Recorder(Exp3(), 200)
     found = replay(recorder.judged(), recorder.log.entries("a"), {"vote": MajorityVote()}, SETTING)
@@ -158,6 +195,63 @@ def test_a_candidate_that_asks_what_the_log_does_not_know_gets_bounds_and_a_reas
     assert (row.interval, row.low, row.high) == ("bounds", 0.0, 1.0)
     assert "of 100.0% of its decisions the log does not tell the outcome" in row.warnings[0]
     assert found.evaluation.winner is None
+
+
+def test_bounds_allow_for_chance_beside_what_is_not_known() -> None:
+    """Of one decision in 300 nothing is known: the rest is as uncertain as ever."""
+    recorder = Recorder(Exp4(), 300)
+    first, *others = recorder.judged()
+    only = {"cnn:1": first.decision.predictions["cnn:1"]}
+    chosen = (changed(first.decision.selections[0], models=("cnn:1",)),)
+    cut = Judged(changed(first.decision, selections=chosen, predictions=only), first.feedback)
+    candidates: dict[str, Policy[Any]] = {"svm": Static(model="svm"), "cnn": Static(model="cnn")}
+    found = replay([cut, *others], recorder.log.entries("a"), candidates, SETTING)
+    svm, cnn = found.evaluation
+    assert (svm.interval, cnn.interval) == ("bounds", "bootstrap")
+    assert svm.high - svm.low > 0.9 * (cnn.high - cnn.low)
+
+
+@pytest.mark.parametrize(("wrong", "told"), [(0, False), (1, False), (20, True)])
+def test_who_was_wrong_once_more_is_not_yet_worse(wrong: int, told: bool) -> None:
+    """Of two that say the same but `wrong` times in 400."""
+    judged = []
+    for i, each in enumerate(Recorder(Exp4(), 400).judged()):
+        twin = {"cnn:1": Prediction(1), "svm:1": Prediction(2 if i < wrong else 1), "forest:1": Prediction(3)}
+        judged.append(Judged(changed(each.decision, predictions=twin), changed(each.feedback, label=1)))
+    candidates: dict[str, Policy[Any]] = {"cnn": Static(model="cnn"), "svm": Static(model="svm")}
+    found = replay(judged, Recorder(Exp4(), 400).log.entries("a"), candidates, SETTING)
+    (pair,) = [d for d in found.evaluation.differences if {d.better, d.worse} == {"cnn", "svm"}]
+    assert pair.value == pytest.approx(wrong / 400)
+    assert (pair.low > 0) == told
+    assert pair.high - pair.low < 0.06
+
+
+def test_a_default_output_is_judged_as_what_it_is() -> None:
+    """Nobody answered in time: what was given in the place of an answer is wrong, unless the label is that."""
+    recorder = Recorder(Exp4(), 40)
+    given = Answer(0, default=True, explanation="none in time")
+    judged = [
+        Judged(changed(j.decision, predictions={}, answer=given if i % 2 else j.decision.answer), j.feedback)
+        for i, j in enumerate(recorder.judged())
+    ]
+    labels = [j.feedback.label for j in judged]
+    setting = Setting(fold=SETTING.fold, default=0)
+    found = replay(judged, recorder.log.entries("a"), {"vote": MajorityVote()}, setting)
+    assert found.accounts[LOGGED].unknown == 0
+    right = [
+        label == (0 if i % 2 else j.decision.answer.output)
+        for i, (j, label) in enumerate(zip(judged, labels, strict=True))
+    ]
+    assert found.accounts[LOGGED].mean == pytest.approx(np.mean(right))
+    assert found.accounts["vote"].mean == pytest.approx(np.mean([label == 0 for label in labels]))
+
+
+def test_whether_an_answer_would_be_a_default_is_told_only_where_it_is_known() -> None:
+    recorder = Recorder(Exp3(), 200)
+    found = replay(recorder.judged(), recorder.log.entries("a"), {"svm": Static(model="svm")}, SETTING)
+    account = found.accounts["svm"]
+    assert account.unknown > 50
+    assert (account.answered, account.silent) == (200 - account.unknown, 0)
 
 
 def test_the_best_in_hindsight_is_told_only_where_all_models_are_known() -> None:
@@ -206,12 +300,27 @@ def a_log_of_rewards(n: int) -> MemoryLog:
     return log
 
 
+def test_a_choice_of_a_model_that_was_late_is_a_choice_of_the_default() -> None:
+    """Without it, a model that is late whenever it would be wrong were always right."""
+    judged = []
+    for i, each in enumerate(Recorder(Exp3(), 60).judged()):
+        late = changed(each.decision, predictions={}, answer=Answer(0, default=True, explanation="late"))
+        judged.append(Judged(each.decision if i % 3 else late, each.feedback))
+    table = single_choices(judged, ZeroOne(), 0)
+    assert table is not None
+    assert len(table) == 60
+    assert table.rewards[::3].tolist() == [each.feedback.label == 0 for each in judged[::3]]
+
+
 def test_a_reward_tells_nothing_of_an_answer_that_was_not_given() -> None:
     log = a_log_of_rewards(4)
     judged = (Judged(*pair) for pair in log.judged("a"))
     found = replay(judged, log.entries("a"), {"y": Static(model="y")}, SETTING)
     assert (found.accounts["y"].judged, found.accounts["y"].unknown) == (2, 2)
-    assert (found.evaluation[0].low, found.evaluation[0].high) == (0.5, 1.0)
+    (row,) = found.evaluation
+    assert (row.interval, row.value) == ("bounds", 1.0)
+    assert row.low < 0.5, "the other two could have lost, and of two that won little is known"
+    assert row.high == 1.0
 
 
 def test_nobody_learns_from_a_reward_for_an_answer_that_was_not_theirs() -> None:

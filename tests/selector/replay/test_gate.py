@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 from scipy.stats import binom
 
 from selector.replay import DEFAULT, Difference, Estimate, Evaluation, LoggedDecisions, evaluate, simulate
+from selector.replay.contender import LOGGED
 from selector.replay.gate import Ruling, rule
-from selector.replay.judgement import LOGGED
 from tests.selector.replay.samples import a_log, a_world, logging, switching, value
 
 WORLD = a_world(2_000, seed=1)

@@ -11,7 +11,7 @@ from scipy.stats import binom, norm, t
 
 from selector import EpsilonGreedy
 from selector.replay import LoggedDecisions, evaluate, simulate
-from selector.replay.anytime import Capital, ConfidenceSequence, bets, held, of_rewards
+from selector.replay.anytime import Capital, ConfidenceSequence, bets, held, of_rewards, of_total
 from selector.replay.bootstrap import Distribution, Resamples, distribution
 from tests.selector.replay.samples import a_log, a_world, logging, switching, value
 
@@ -91,6 +91,14 @@ def test_it_is_less_than_twice_as_wide_as_a_normal_interval_where_that_holds(n: 
     low, high = of_rewards(np.random.default_rng(1).permutation(rewards), 0.95)
     assert low < chance < high
     assert norm.ppf(0.975) < (high - low) / 2 / (chance * (1 - chance) / n) ** 0.5 < 2 * norm.ppf(0.975)
+
+
+def test_of_a_sum_alone_as_much_is_known_as_of_as_many_0s_and_1s() -> None:
+    rng = np.random.default_rng(9)
+    coins, shares = (rng.random(500) < 0.1).astype(float), rng.random(500)
+    assert of_total(coins.sum(), 500, 0.95) == pytest.approx(of_rewards(coins, 0.95))
+    (low, high), (lowest, highest) = of_rewards(shares, 0.95), of_total(shares.sum(), 500, 0.95)
+    assert lowest < low < shares.mean() < high < highest
 
 
 def test_nothing_is_known_at_first_and_only_as_much_as_was_seen_later() -> None:

@@ -45,6 +45,15 @@ def test_learns_from_what_it_accepted_as_if_it_had_chosen_it() -> None:
     assert chosen.chances[-1, 2] > 0.9
 
 
+@pytest.mark.parametrize("policy", [Exp3(), Thompson()], ids=lambda p: p.name)
+def test_learns_alike_whatever_the_range_of_rewards(policy: Policy[Any]) -> None:
+    log = simulate(REWARDS[:3_000], SKEWED, 3)
+    scaled = LoggedDecisions(log.actions, 20 * log.rewards - 5, log.probabilities)
+    shares, points = (evaluate(each, {"c": policy}, ["snips"])[0] for each in (log, scaled))
+    assert points.value == pytest.approx(20 * shares.value - 5)
+    assert points.decisions == shares.decisions
+
+
 def test_accepts_decisions_as_often_as_it_would_have_made_them() -> None:
     """One that asks at random, on a log that did not: of each action a fifth of a third, within 4 deviations."""
     log = simulate(REWARDS, SKEWED, 3)

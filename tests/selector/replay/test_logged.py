@@ -28,7 +28,9 @@ def a_log(**changed: Any) -> LoggedDecisions:
         ({"actions": [], "rewards": [], "probabilities": []}, "the log is empty"),
         ({"rewards": [1, 0]}, r"rewards: expected 3 values, one a decision, found \(2,\)"),
         ({"users": ["ann"]}, "users: expected 3 values"),
+        ({"users": ["ann", None, "bob"]}, "a decision needs a user; row 2 has None"),
         ({"contexts": {"age": [1, 2]}}, "context 'age': expected 3 values"),
+        ({"contexts": [{"age": 1}, {"age": 2}, {"sex": "f"}]}, "context: row 1 lacks 'sex'"),
     ],
 )
 def test_a_log_that_is_none_is_refused(changed: dict[str, Any], said: str) -> None:
@@ -40,7 +42,7 @@ def test_a_log_that_is_none_is_refused(changed: dict[str, Any], said: str) -> No
     ("candidate", "said"),
     [
         ([0.5, 0.4], r"probabilities must be at least 0 and sum to one; those of row 1 sum to 0.9 \(1 such rows\)"),
-        ([[0.5, 0.5], [1.5, -0.5], [0.5, 0.5]], "those of row 2 sum to 1"),
+        ([[0.5, 0.5], [1.5, -0.5], [0.5, 0.5]], "one of row 2 is -0.5"),
         ([[0.5, 0.5], [0.5, float("nan")], [0.5, 0.5]], "those of row 2"),
         ([[0.5, 0.5]], "expected 3 x 2 probabilities, found 1 x 2"),
         ([1.0], "candidates have 1 columns, the log has 2 different actions"),
@@ -54,6 +56,21 @@ def test_a_log_that_is_none_is_refused(changed: dict[str, Any], said: str) -> No
 def test_a_candidate_that_is_none_is_refused(candidate: Any, said: str) -> None:
     with pytest.raises(InvalidCandidate, match=said):
         evaluate(a_log(), {"c": candidate})
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"confidence": 95}, "confidence: expected a number between 0 and 1, found 95"),
+        ({"seed": -1}, "seed: expected a number that is at least 0, found -1"),
+        ({"reward_model": np.zeros((2, 2))}, "reward_model: expected 3 x 2 finite numbers, found 2 x 2"),
+        ({"reward_model": np.full((3, 2), np.nan)}, "reward_model: expected 3 x 2 finite numbers"),
+        ({"estimators": ["isp"]}, "unknown estimator 'isp'"),
+    ],
+)
+def test_settings_that_are_none_are_refused(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidCandidate, match=said):
+        evaluate(a_log(), {"c": [0.5, 0.5]}, **settings)
 
 
 def test_no_candidate_is_refused() -> None:

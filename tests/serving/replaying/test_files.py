@@ -134,6 +134,16 @@ def test_numbers_join_however_they_are_written(files: Files) -> None:
     )
 
 
+def test_of_many_categories_those_seen_most_often_are_told_apart(files: Files) -> None:
+    """The reward is known by the category; the first hundred rows have each one of their own."""
+    kinds = [f"k{i}" for i in range(100)] + ["good" if i % 2 else "bad" for i in range(900)]
+    lines = [f"{3 if i % 4 < 2 else 7},{int(kind == 'good')},0.5,{kind}" for i, kind in enumerate(kinds)]
+    log = files.write("kinds.csv", "item,click,pscore,kind", *lines)
+    arguments = ("--log", log, "--candidate", f"one={files.write('one.csv', 'item,prob', '3,1')}", "--estimator", "dr")
+    known, unknown = (rows(*arguments, "--map", f"{MAP}{context}")[0] for context in (",context=kind", ""))
+    assert known["standard_error"] < 0.75 * unknown["standard_error"]
+
+
 def test_segments_are_evaluated_apart(files: Files) -> None:
     result = replay(
         "--log", files.log, "--map", MAP, "--candidate", f"new={files.candidate}", "--by", "position", "--json"
@@ -183,6 +193,28 @@ def test_the_report_is_one_page_that_needs_nothing_else(files: Files) -> None:
 
 
 @pytest.mark.parametrize(
+    ("cell", "first"),
+    [
+        ("2026-01-0{}T00:00:00Z", "2026-01-01T00:00:00+00:00"),
+        ("2026-01-0{} 00:00:00.25", "2026-01-01T00:00:00+00:00"),
+        ("2026-01-0{}T00:00:00-02:00", "2026-01-01T02:00:00+00:00"),
+        ("{}", "1970-01-01T00:00:01+00:00"),
+        ("{}e17", "1e+17"),
+    ],
+)
+def test_settings_tell_which_part_of_time_and_how_it_was_cut(files: Files, cell: str, first: str) -> None:
+    rows_of_log = [f"3,{i % 2},0.5,{cell.format(1 + i % 9)}" for i in range(40)]
+    log = files.write("timed.csv", "item,click,pscore,at", *rows_of_log)
+    one = files.write("one.csv", "item,prob", "3,1")
+    arguments = ("--log", log, "--map", f"{MAP},time=at", "--candidate", f"one={one}", "--by", "click")
+    settings = json.loads(replay(*arguments, "--json").stdout)["settings"]
+    assert (settings["first"], settings["by"]) == (first, "click")
+    shown = replay(*arguments).stdout
+    assert f"{first} to " in shown
+    assert "click 1: 20 decisions" in shown
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["--log", "nowhere.csv"], "nowhere.csv cannot be read"),
@@ -206,6 +238,10 @@ def test_the_report_is_one_page_that_needs_nothing_else(files: Files) -> None:
         (["--log", "FOLDER/zero.csv"], "must be above 0 and at most 1; row 1 has 0.0"),
         (["--log", "FOLDER/text.parquet"], "is not a Parquet file"),
         (["--estimator", "isp"], "--estimator: unknown estimator 'isp'; did you mean"),
+        (["--seed", "-1"], "--seed: expected a number that is at least 0, found -1"),
+        (["--app", "digits"], "expected --log FILE or --app NAME, found both"),
+        (["--map", f"{MAP},action=click"], "--map: 'action' is given twice"),
+        (["--candidate", "new=FOLDER/negative.csv"], "at least 0 and sum to one; one of row 1 is -0.5"),
         (["--confidence", "95"], "--confidence: expected a number between 0 and 1, found 95"),
     ],
 )
@@ -213,6 +249,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2(files: Files, arguments: list
     head = "item,position,click,pscore"
     files.write("strange.csv", "item,colour,prob", "3,red,1")
     files.write("short.csv", "item,prob", "3,0.5", "7,0.3")
+    files.write("negative.csv", "item,prob", "3,-0.5", "7,1.5")
     files.write("partial.csv", "item,position,prob", "3,1,1")
     files.write("lengths.csv", "3,7,11", "1,0,0", "1,0,0")
     files.write("ragged.csv", "item,prob", "3,1,7")

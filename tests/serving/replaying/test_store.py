@@ -146,6 +146,12 @@ def test_the_largest_segments_are_shown_with_how_many_more_there_are(tmp_path: P
         assert f"and {30 - SEGMENTS} smaller segments" in text
 
 
+def test_segments_may_be_the_models_with_their_versions(tmp_path: Path) -> None:
+    a_store(tmp_path, Exp4())
+    found = told(tmp_path, "--compare", "exp3", "--by", "models")["outcomes"]["exp3"]["segments"]
+    assert {name: each["decisions"] for name, each in found.items()} == {", ".join(MODELS): 150}
+
+
 def test_what_the_log_does_not_tell_of_a_model_is_said(tmp_path: Path) -> None:
     a_store(tmp_path, Static(model="cnn"))
     shown = replay(tmp_path, "--compare", "exp3").stdout
