@@ -102,12 +102,12 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
             pool = pool.with_models([*pool.models, *predictions])
             ballot = pool.ballot(predictions)
         chances = pool.opinions(ballot).mixed
-        answer, own = best(chances), False
+        answer, personal = best(chances), False
         if state.leanings is not None and len(ballot.labels) > 1:
             pooled, chances = answer, state.leanings.leant(ballot.labels, chances, predictions)
             answer = best(chances)
-            own = answer != pooled  # a user's own record outweighs everyone's vote
-        if not own and not state.precedence.always_first:
+            personal = answer != pooled  # a user's own record outweighs everyone's vote
+        if not personal and not state.precedence.always_first:
             voted = _vote(state.weights.logs_of(pool.models), ballot)
             answer = answer if state.precedence.prefers_first(chances[answer], chances[voted]) else voted
         return Answer(ballot.labels[answer], _calibration(state, query, predictions)(chances[answer]))

@@ -16,7 +16,7 @@ from selector.policy import Losses
 from selector.pool.opinions import Lesson
 from selector.seats import seated
 
-_SEATS = 64  # users who are followed at a time: a kilobyte each
+_SEATS = 64  # users who are followed at a time: a kilobyte or two each
 
 
 class Followed(Struct, array_like=True):
