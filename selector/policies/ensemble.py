@@ -33,8 +33,8 @@ class EnsembleState(Struct, array_like=True):
     """Models' weights; the pool of classifiers, and whether its answer goes before the weighted vote's; calibration
     where all models answered, and where some did not.
 
-    `record` is how often they were right, which a user's own is held against; by `following` some users it is learned
-    what that is worth; `leanings` is what came of it, in the state that answers a user.
+    `record` is how often they were right since the first user came, which a user's own is held against; by `following`
+    some users it is learned what that is worth; `leanings` is what came of it, in the state that answers a user.
     """
 
     weights: Weights = field(default_factory=lambda: Weights(Tally()))
@@ -130,7 +130,8 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
                 if decision.query.user is not None:
                     following, fresh = state.following, _fresh(pool, state.record)
                     following.learn(self.personal, state.record, fresh, decision, losses, lesson)
-            state.record.add(decision.predictions, losses)
+            if decision.query.user is not None or state.following.guests:  # before any user comes nobody needs it
+                state.record.add(decision.predictions, losses)
         weights.learn_all(losses, self.learning_rate, self.share, decision.query.available)
         if changed:
             state.precedence.hold_back()

@@ -209,3 +209,15 @@ def test_where_another_policy_asked_one_model_alone_the_others_count_as_missing(
     state = POLICY.observe(state, decision, {"svm:1": 1.0})
     assert state.complete == Calibration()
     assert state.partial != Calibration()
+
+
+def test_what_only_users_need_is_counted_from_the_first_of_them_on() -> None:
+    policy, models = Ensemble(), ("cnn", "svm")
+    said = {"cnn": Prediction(1), "svm": Prediction(2)}
+    seen = []
+    state = policy.initial_state(models)
+    for user in (None, None, "ann", None, "bob"):
+        decision = Decision("", Query(1, models, user), 0.0, "ensemble", (Selection(models, 1.0),), said, Answer(1))
+        state = policy.observe(state, decision, {"cnn": 0.0, "svm": 1.0})
+        seen.append(state.record.wholes[0][1])
+    assert seen == [0, 0, 1, 2, 3]
