@@ -37,7 +37,7 @@ class Account(Struct, array_like=True):
     variance: float = 0.0
 
     @property
-    def rate(self) -> float:
+    def error(self) -> float:
         """The share of its answers that are wrong."""
         return max(self.wrong / max(self.queries, 1.0), _LEAST_ERROR)
 
@@ -112,7 +112,7 @@ class Ledger(Struct, array_like=True):
 
     def begin(self, model: str, cost: float) -> None:
         """The price while all are asked; `cost` is that of the reference, `model`."""
-        self.price = log(_SHARE * self.accounts[model].rate / max(cost, 1e-9))
+        self.price = log(_SHARE * self.accounts[model].error / max(cost, 1e-9))
 
     def heed_accuracy(self, model: str, gap: float, epsilon: float, z: float, cost: float) -> None:
         """Move the price by one query's expected gap to the reference, in place.
@@ -121,7 +121,7 @@ class Ledger(Struct, array_like=True):
         """
         account, n, ahead = self.accounts[model], self.queries, self._ahead
         allowed = (epsilon * (n + ahead) - z * self._deviation(account) - account.gap) / ahead
-        error = account.rate
+        error = account.error
         self.gap += (gap - self.gap) / min(n, _SMOOTH)
         step = max(-_STEP, min(_STEP, _RATE / error * (allowed - self.gap)))
         price = self.price + min(1.0, n / _SETTLED) * step

@@ -20,7 +20,8 @@ _DOUBT = 0.01  # the least: nothing is quite certain
 _FIRST_GAIN = 0.3  # the part of the doubt that an unknown model is hoped to remove
 _BINS, _STEP, _LOWEST = 16, 0.5, -2.0
 _WHOLE = -1
-_LEAST_VARIANCE = 0.003
+LEAST_VARIANCE = 0.003
+"""Of whether a model is right, given all that is known: it is never quite certain."""
 
 
 class View(Struct, frozen=True):
@@ -111,7 +112,7 @@ class Stage(Struct, array_like=True):
         """How likely `model`, not asked, is right; and the variance left once it is known whether the answer is."""
         c = view.confidence
         p, q = self.other(view.keys, model, usual, True), self.other(view.keys, model, usual, False)
-        return c * p + (1.0 - c) * q, max(c * p * (1.0 - p) + (1.0 - c) * q * (1.0 - q), _LEAST_VARIANCE)
+        return c * p + (1.0 - c) * q, max(c * p * (1.0 - p) + (1.0 - c) * q * (1.0 - q), LEAST_VARIANCE)
 
     def learn(self, view: View, said: Mapping[str, Prediction], right: Mapping[str, bool], correct: bool) -> None:
         """Whether the answer was correct, and who was right, in place."""

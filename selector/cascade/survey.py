@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from selector.cascade.stage import NOTHING, Stage, keys_of
+from selector.cascade.stage import LEAST_VARIANCE, NOTHING, Stage, keys_of
 
 _STRATA = 1024  # of one stage, at most: what comes later is counted under its bin of confidence
 _STAGES = 128  # at most: at later ones it is not told apart what was seen
@@ -60,7 +60,7 @@ class Survey(Struct, array_like=True):
                 total += n * (1.0 - right)
                 sums = bins.setdefault(2 * keys[:2][-1] + correct, [0.0, 0.0])
                 sums[0] += n
-                sums[1] += n * max(right * (1.0 - right), 0.003)
+                sums[1] += n * max(right * (1.0 - right), LEAST_VARIANCE)
             for stratum, (n, variance) in bins.items():
                 spread += n * variance / (stage.known(model, stratum) + 1.0)
         return total, _INFLATION * spread

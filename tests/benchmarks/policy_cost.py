@@ -212,13 +212,15 @@ def main() -> int:
     parser.add_argument("--queries", type=int, default=1_000, help="in one run, each with feedback (default: 1,000)")
     parser.add_argument("--runs", type=int, default=5, help="of which each block's fastest counts (default: 5)")
     parser.add_argument("--policy", action="append", default=[], metavar="NAME", help="instead of all; may be repeated")
-    parser.add_argument("--user", help="whose queries they are: learning of users costs (default: none)")
+    parser.add_argument("--user", default="ann", help="whose queries they are; '' for nobody's (default: ann)")
     options = parser.parse_args()
     rivers, console, held = peers(), Console(width=150), True
     gc.disable()  # the benchmark's own lists would set it off within what is timed
     for models in options.models:
         bar = track(policies(options.policy), f"{models} models", console=Console(stderr=True), transient=True)
-        rows = [measure(p, rivers.get(p.name), models, options.queries, options.runs, options.user) for p in bar]
+        rows = [
+            measure(p, rivers.get(p.name), models, options.queries, options.runs, options.user or None) for p in bar
+        ]
         shown, holds = table(rows, models)
         console.print(shown)
         held = held and holds
