@@ -61,5 +61,5 @@ def test_what_a_record_is_worth_is_learned_by_records_that_do_not_know_the_label
     said, losses = {"cnn:1": Prediction(1), "svm:1": Prediction(2)}, {"cnn:1": 0.0, "svm:1": 1.0}
     decision = Decision("", Query(1, MODELS, "1"), 0.0, "ensemble", (Selection(MODELS, 1.0),), said, Answer(None))
     lesson, _ = before.pool.learn(said, {"cnn:1": True, "svm:1": False})
-    before.following.learn(POLICY.personal, before.record, [1.0, 1.0], decision, losses, lesson)
+    before.following.learn(POLICY.personal, before.record, before.pool.voters, decision, losses, lesson)
     assert POLICY.observe(state, decision, losses).following.trust == before.following.trust
