@@ -128,7 +128,7 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
                 if lesson is not None:
                     self._compare(state, decision, lesson)
                 if decision.query.user is not None:
-                    state.following.learn(self.personal, state.record, pool.voters, decision, losses, lesson)
+                    state.following.learn(state.record, pool.voters, decision, losses, right, lesson)
             if decision.query.user is not None or state.following.guests:  # before any user comes nobody needs it
                 state.record.add(decision.predictions, losses)
         weights.learn_all(losses, self.learning_rate, self.share, decision.query.available)
