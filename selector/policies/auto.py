@@ -134,7 +134,7 @@ class Auto(Policy[AutoState], frozen=True, kw_only=True, tag="auto"):
             state.weights.learn([(name, self.learning_rate * loss) for name, loss in judged], self.share)
         for model, loss in losses.items():
             state.tally.add(model, loss)
-        anyones = replace(decision, query=replace(decision.query, user=None))  # there is no state of a user's to meet
+        anyones = replace(decision, query=replace(decision.query, user=None))  # nobody asks what a user is worth
         state.states = [
             policy.observe(s, decision if policy.contextual else anyones, losses)
             for policy, s in zip(self.policies, state.states, strict=True)
