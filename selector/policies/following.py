@@ -18,7 +18,7 @@ from selector.pool.voter import Voter
 from selector.seats import seated
 
 _SEATS = 64  # users who are followed at a time: a kilobyte or two each
-_ENOUGH = 100  # lessons: of five models, a user's own vote has half of the say by then, if strength is 20
+_ENOUGH = 300  # lessons: of five models, a user's own vote has half of the say after 100, if strength is 20
 
 
 class Followed(Struct, array_like=True):
