@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from selector.decisions import Answer, Decision, Query, Selection
 from selector.losses import Loss, of_rightness
@@ -133,8 +134,11 @@ class Auto(Policy[AutoState], frozen=True, kw_only=True, tag="auto"):
             state.weights.learn([(name, self.learning_rate * loss) for name, loss in judged], self.share)
         for model, loss in losses.items():
             state.tally.add(model, loss)
-        pairs = zip(self.policies, state.states, strict=True)
-        state.states = [policy.observe(s, decision, losses) for policy, s in pairs]
+        anyones = replace(decision, query=replace(decision.query, user=None))  # nobody asks what a user is worth
+        state.states = [
+            policy.observe(s, decision if policy.contextual else anyones, losses)
+            for policy, s in zip(self.policies, state.states, strict=True)
+        ]
         return state
 
     def blend(self, population: AutoState, own: AutoState, strength: float) -> AutoState:

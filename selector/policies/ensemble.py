@@ -15,7 +15,7 @@ from selector.calibration import Calibration
 from selector.decisions import Answer, Decision, Query, Selection
 from selector.losses import Loss, of_rightness
 from selector.policies.following import Following
-from selector.policies.leanings import WRONG, Leanings, Record
+from selector.policies.leanings import WRONG, Leanings, Record, freshness
 from selector.policies.own_record import OwnRecord, OwnRecords
 from selector.policies.precedence import Precedence
 from selector.policies.tally import Tally
@@ -128,8 +128,7 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
                 if lesson is not None:
                     self._compare(state, decision, lesson)
                 if decision.query.user is not None:
-                    following, fresh = state.following, _fresh(pool, state.record)
-                    following.learn(self.personal, state.record, fresh, decision, losses, lesson)
+                    state.following.learn(state.record, pool.voters, decision, losses, right, lesson)
             if decision.query.user is not None or state.following.guests:  # before any user comes nobody needs it
                 state.record.add(decision.predictions, losses)
         weights.learn_all(losses, self.learning_rate, self.share, decision.query.available)
@@ -164,7 +163,7 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         everyone = population.record
         if own.record.models != everyone.models:
             own = self.personal.with_models(own, everyone.models)
-        fresh = _fresh(population.pool, everyone)
+        fresh = freshness(population.pool.voters, everyone)
         leanings = Leanings(everyone, own.record, own.vote, strength, fresh, population.following.trust)
         return replace(population, weights=weights, leanings=leanings)
 
@@ -184,12 +183,6 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
         leanings = [0.0] * len(tally.models) if state.leanings is None else state.leanings.of_models()
         voters = zip(state.pool.voters, leanings, strict=True)
         return tally.describe([exp(voter.accuracy.log_odds + leaning) for voter, leaning in voters])
-
-
-def _fresh(pool: Pool, everyone: Record) -> list[float]:
-    """The share of everyone's labels that came since each model last changed."""
-    voters = zip(pool.voters, everyone.wholes, strict=True)
-    return [min(1.0, voter.accuracy.labels[1] / (seen + 2.0)) for voter, (_, seen) in voters]
 
 
 def _vote(logs: Sequence[float], ballot: Ballot) -> int:

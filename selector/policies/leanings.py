@@ -12,6 +12,7 @@ from selector.policies.own_vote import LABELS, OwnVote
 from selector.policies.tally import worth
 from selector.policies.trust import Trust
 from selector.policy import Losses, Predictions
+from selector.pool.voter import Voter
 
 WRONG = 0.5
 """Losses from here on count as wrong."""
@@ -127,6 +128,12 @@ class Leanings(Struct, frozen=True):
         prior = _SHRINKAGE * (whole[0] + 1.0) / (whole[1] + 2.0)
         odds = (right + prior) / (seen - right + _SHRINKAGE - prior)
         return _ratio(cell, odds * ratio, self.strength)
+
+
+def freshness(voters: Sequence[Voter], everyone: Record) -> list[float]:
+    """The share of everyone's labels that came since each model last changed."""
+    pairs = zip(voters, everyone.wholes, strict=True)
+    return [min(1.0, voter.accuracy.labels[1] / (seen + 2.0)) for voter, (_, seen) in pairs]
 
 
 def _ratio(own: Cell, odds: float, strength: float) -> float:

@@ -78,9 +78,9 @@ def _truth(
     judged = {label: right[model] for model, label in said.items() if model in right}
     if not judged:
         return None
-    if any(judged.values()):
-        answer = next(label for label, is_right in judged.items() if is_right)
-        return [float(label == answer) for label in labels] + [0.0]
+    for answer, is_right in judged.items():
+        if is_right:
+            return [float(label == answer) for label in labels] + [0.0]
     left = [0.0 if label in judged else chance for label, chance in zip(labels, chances, strict=False)]
     left.append(chances[-1])
     return [chance / sum(left) for chance in left]

@@ -22,11 +22,12 @@ _CURVATURE = 0.5  # a new weight's sum of squared gradients
 _REACH = 3.0  # stretched scores, within [-5, 5], are divided by it, so that they teach about as fast as the rest
 _ROWS, _CELLS = 2048, 24  # answers of one model, and outcomes of one answer, remembered at most
 _NOTHING: Cells = {}  # what is known of an answer that was never given
+_UNSEEN = (0.0, 0.0)  # the count of an outcome that was never right
 _UNTRIED: Weight = [0.0]  # the weight of a score that has taught nothing
 
 
 class Confusions(Struct, array_like=True):
-    """How often each outcome was right, by id.
+    """How often each outcome was right, by id, and the log of one more.
 
     The score of an outcome is half of the first opinion's and, for each voter, log P(outcome | its label and its
     score's bin) by counts (naive Bayes, with a learned weight), a weight of its own, and the score itself, weighted by
@@ -35,7 +36,7 @@ class Confusions(Struct, array_like=True):
 
     prior: Weight
     bias: Weight
-    counts: dict[int, float] = {}
+    counts: dict[int, tuple[float, float]] = {}
 
     def scores(
         self, first: Sequence[float], ballot: Ballot, voters: Sequence[Voter]
@@ -49,7 +50,7 @@ class Confusions(Struct, array_like=True):
             said.append((voter, vote, voter.confusion[0], row, x / _REACH, trust))
         scores, before, prior = [], [], self.prior[0]
         for o, outcome in enumerate(ids):
-            usual = LN2 * log2(counts.get(outcome, 0.0) + 1.0)
+            usual = counts.get(outcome, _UNSEEN)[1]
             before.append(usual)
             score = _TAKEN_OVER * first[o] + prior * usual
             if outcome == NONE:
@@ -99,7 +100,8 @@ class Confusions(Struct, array_like=True):
                 cell[2] += truth[o]
                 cell[3] = LN2 * log2(cell[2])
         for o in possible:
-            self.counts[ids[o]] = self.counts.get(ids[o], 0.0) + truth[o]
+            count = self.counts.get(ids[o], _UNSEEN)[0] + truth[o]
+            self.counts[ids[o]] = (count, LN2 * log2(count + 1.0))
 
 
 def _new(voter: Voter, own: bool, others: int) -> Cell:

@@ -48,8 +48,9 @@ class Duel(Struct, array_like=True):
         if cell is None:
             cell = self.by_score[key] = [0.0, 0.0, 0.0, 0.0, 0.0]
         neither = 1.0 - first - second
-        a, b, c = whole[0] + first, whole[1] + second, whole[2] + neither
-        whole[0], whole[1], whole[2] = a, b, c
+        whole[0] = a = whole[0] + first
+        whole[1] = b = whole[1] + second
+        whole[2] = c = whole[2] + neither
         cell[0] += first
         cell[1] += second
         cell[2] += neither
@@ -59,9 +60,9 @@ class Duel(Struct, array_like=True):
             if sum(cell[:3]) >= MEMORY:
                 forget(cell)
         part = SHRINKAGE / (total + 3.0)
-        rest = log2(cell[2] + part * (c + 1.0))
-        cell[3] = LN2 * (log2(cell[0] + part * (a + 1.0)) - rest)
-        cell[4] = LN2 * (log2(cell[1] + part * (b + 1.0)) - rest)
+        rest = cell[2] + part * (c + 1.0)
+        cell[3] = LN2 * log2((cell[0] + part * (a + 1.0)) / rest)
+        cell[4] = LN2 * log2((cell[1] + part * (b + 1.0)) / rest)
 
 
 class Voter(Struct, array_like=True):

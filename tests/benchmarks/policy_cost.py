@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from selector import UCB1, AnyPolicy, EpsilonGreedy, Exp3, Exp4, Thompson, TrackAndStop
+from selector import UCB1, AnyPolicy, Ensemble, EpsilonGreedy, Exp3, Exp4, Thompson, TrackAndStop
 from selector.decisions import Decision, Feedback, Prediction, Query, Selection
 from selector.losses import ZeroOne, losses_of
 from selector.policy import Policy, Predictions
@@ -23,8 +23,9 @@ from tests.selector.worlds import SETTINGS
 
 HELP = """\
 Every policy there is, as it ships, and some with other settings. A query is what a server does for one: select until
-the policy has enough, combine, and observe the losses that a label tells of the models that were asked. A policy of
-river pulls an arm and is updated with its reward: it keeps no probability, and feedback must not be late.
+the policy has enough, combine, and observe the losses that a label tells of the models that were asked. Queries are
+nobody's; where it makes a difference to everyone's state whose they are, there is a row for those of one user, too.
+A policy of river pulls an arm and is updated with its reward: it keeps no probability, and feedback must not be late.
 
 The same queries are run several times, in blocks, ours and river's in turn, in CPU time. Of each block the fastest run
 counts, so that noise of the machine does not; what is shown is the mean over blocks, so that work which is done
@@ -35,7 +36,7 @@ Exits with 1 when a bound does not hold, as it may where the processor is shared
   python -m tests.benchmarks.policy_cost --models 5 --policy exp3 --policy exp4"""
 
 BLOCK = 50
-BOUNDS = {("exp3", 5): 4.0, ("exp4", 5): 6.0, ("ensemble", 5): 70.0}  # microseconds
+BOUNDS = {("exp3", 5): 4.0, ("exp4", 5): 6.0, ("ensemble", 5): 70.0}  # microseconds of a query that is nobody's
 VARIANTS: tuple[Policy[Any], ...] = (
     *(kind(unasked=False, restart="none") for kind in (EpsilonGreedy, UCB1, TrackAndStop)),
     Thompson(unasked=False, restart="none", exploration=0, probing=0),
@@ -52,6 +53,7 @@ class Row(NamedTuple):
     """A policy's costs in microseconds a query, and river's: select, combine and observe; what its state takes."""
 
     policy: Policy[Any]
+    user: str | None
     costs: Costs
     peer: Costs | None
     size: int
@@ -153,7 +155,7 @@ def peers() -> dict[str, Callable[[], Any]]:
 
 
 def measure(
-    policy: Policy[Any], peer: Callable[[], Any] | None, models: int, queries: int, runs: int, user: str | None
+    policy: Policy[Any], user: str | None, peer: Callable[[], Any] | None, models: int, queries: int, runs: int
 ) -> Row:
     """The fastest run of each block, and the mean over blocks."""
     ours, theirs = [], []
@@ -164,7 +166,7 @@ def measure(
         ours.append([block[0] for block in blocks])
         theirs.append([block[1] for block in blocks])
         size = len(policy.encode(course.state))
-    return Row(policy, _fastest(ours), _fastest(theirs) if peer else None, size)
+    return Row(policy, user, _fastest(ours), _fastest(theirs) if peer else None, size)
 
 
 def _fastest(runs: Sequence[Sequence[Costs]]) -> Costs:
@@ -180,6 +182,11 @@ def policies(names: Sequence[str]) -> list[Policy[Any]]:
     return sorted(chosen, key=lambda policy: policy.name)
 
 
+def users(policy: Policy[Any]) -> tuple[str | None, ...]:
+    """Whose queries it is measured with."""
+    return (None, "ann") if policy.contextual or isinstance(policy, Ensemble) else (None,)
+
+
 def settings(policy: Policy[Any]) -> str:
     """What is not as it ships."""
     default = type(policy)(**SETTINGS.get(policy.name, {}))
@@ -191,12 +198,12 @@ def table(rows: Sequence[Row], models: int) -> tuple[Table, bool]:
     """The rows, and whether their bounds hold."""
     columns = ("policy", "select", "combine", "observe", "sum", "at most", "river's", "ours / river's", "state bytes")
     shown, held = Table(*columns, title=f"{models} models: microseconds a query"), True
-    for policy, costs, peer, size in rows:
-        changed, total = settings(policy), sum(costs)
-        bound = None if changed else BOUNDS.get((policy.name, models))
+    for policy, user, costs, peer, size in rows:
+        special, total = "a user's" if user else settings(policy), sum(costs)
+        bound = None if special else BOUNDS.get((policy.name, models))
         held = held and (bound is None or total <= bound)
         shown.add_row(
-            f"{policy.name} ({changed})" if changed else policy.name,
+            f"{policy.name} ({special})" if special else policy.name,
             *(f"{cost:.2f}" for cost in (*costs, total)),
             f"{bound:.0f}: {'yes' if total <= bound else 'no'}" if bound else "",
             *((f"{sum(peer):.2f}", f"{total / sum(peer):.2f}") if peer else ("", "")),
@@ -212,15 +219,13 @@ def main() -> int:
     parser.add_argument("--queries", type=int, default=1_000, help="in one run, each with feedback (default: 1,000)")
     parser.add_argument("--runs", type=int, default=5, help="of which each block's fastest counts (default: 5)")
     parser.add_argument("--policy", action="append", default=[], metavar="NAME", help="instead of all; may be repeated")
-    parser.add_argument("--user", default="ann", help="whose queries they are; '' for nobody's (default: ann)")
     options = parser.parse_args()
     rivers, console, held = peers(), Console(width=150), True
+    courses = [(policy, user) for policy in policies(options.policy) for user in users(policy)]
     gc.disable()  # the benchmark's own lists would set it off within what is timed
     for models in options.models:
-        bar = track(policies(options.policy), f"{models} models", console=Console(stderr=True), transient=True)
-        rows = [
-            measure(p, rivers.get(p.name), models, options.queries, options.runs, options.user or None) for p in bar
-        ]
+        bar = track(courses, f"{models} models", console=Console(stderr=True), transient=True)
+        rows = [measure(p, user, rivers.get(p.name), models, options.queries, options.runs) for p, user in bar]
         shown, holds = table(rows, models)
         console.print(shown)
         held = held and holds

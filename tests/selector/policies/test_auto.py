@@ -100,3 +100,19 @@ def test_asking_all_it_soon_knows_whom_to_believe() -> None:
         losses = {model: float(prediction.output != label) for model, prediction in said.items()}
         state = policy.observe(state, Decision("", query, 0.0, "auto", (asked,), said, answer), losses)
     assert chance_of_so_few(600 - sum(right), 600, 0.15) < 1e-4
+
+
+def test_a_policy_learns_whose_query_it_was_only_where_a_user_is_a_feature() -> None:
+    policy, states = Auto(), {}
+    for user in (None, "ann"):
+        state = policy.initial_state(MODELS)
+        for _ in range(3):
+            query = Query(1, MODELS, user)
+            state = told(policy, state, query, {"a": 0.0, "b": 1.0, "c": 1.0}, Selection(MODELS, 1.0))
+        states[user] = [each.encode(s) for each, s in zip(policy.policies, state.states, strict=True)]
+    same = [one == other for one, other in zip(*states.values(), strict=True)]
+    assert dict(zip([each.name for each in policy.policies], same, strict=True)) == {
+        "ensemble": True,
+        "exp4": True,
+        "linucb": False,
+    }
