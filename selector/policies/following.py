@@ -17,8 +17,10 @@ from selector.pool.opinions import Lesson
 from selector.pool.voter import Voter
 from selector.seats import seated
 
+ENOUGH = 300
+"""Lessons of one user: of five models, the user's own vote has half of the say after 100, if strength is 20."""
+
 _SEATS = 64  # users who are followed at a time: a kilobyte or two each
-_ENOUGH = 300  # lessons: of five models, a user's own vote has half of the say after 100, if strength is 20
 
 
 class Followed(Struct, array_like=True):
@@ -61,7 +63,7 @@ class Following(Struct, array_like=True):
         own = seated(self.guests, _SEATS, user, Followed)
         if own is None:
             return
-        if own.lessons >= _ENOUGH:
+        if own.lessons >= ENOUGH:
             own.patience -= 1  # as if this user had not come
             return
         if own.record.models != models:  # it begins
@@ -76,5 +78,5 @@ class Following(Struct, array_like=True):
         own.record.add(decision.predictions, losses)
         own.vote.learn(decision.predictions, right)
         self.differences.add(user, losses)
-        if own.lessons >= _ENOUGH:
+        if own.lessons >= ENOUGH:
             own.record, own.vote = Record(), OwnVote()

@@ -9,6 +9,7 @@ from zlib import crc32
 from selector import Ensemble
 from selector.decisions import Answer, Decision, Prediction, Query, Selection
 from selector.policies.ensemble import EnsembleState
+from selector.policies.following import ENOUGH
 from selector.policies.leanings import Record
 from selector.policies.own_vote import OwnVote
 
@@ -92,15 +93,15 @@ def test_a_user_who_has_taught_enough_is_let_go_and_no_record_is_kept() -> None:
     state = visited_often(POLICY.initial_state(MODELS), "ann", 80)  # about 60 lessons
     (ann,) = state.following.guests.values()
     assert ann.record.wholes[0][1] == 80
-    state = visited_often(state, "ann", 120)
+    state = visited_often(state, "ann", 2 * ENOUGH)
     (ann,) = state.following.guests.values()
-    assert ann.lessons == 100
+    assert ann.lessons == ENOUGH
     assert ann.record == Record()
     assert ann.vote == OwnVote()
 
 
 def test_a_user_who_was_let_go_teaches_nothing_more() -> None:
-    before = visited_often(POLICY.initial_state(MODELS), "ann", 200)
+    before = visited_often(POLICY.initial_state(MODELS), "ann", 2 * ENOUGH)
     after = visited_often(copied(before), "ann", 100)
     assert after.following == before.following
     assert after.record != before.record
@@ -108,7 +109,7 @@ def test_a_user_who_was_let_go_teaches_nothing_more() -> None:
 
 def test_the_seat_of_a_user_who_was_let_go_goes_to_another_who_comes() -> None:
     """However often the first comes meanwhile: patience is what it was."""
-    state = visited_often(POLICY.initial_state(MODELS), "ann", 500)
+    state = visited_often(POLICY.initial_state(MODELS), "ann", 2 * ENOUGH)
     ((seat, ann),) = state.following.guests.items()
     bob = next(user for user in map(str, range(1_000)) if crc32(user.encode()) % 64 == seat)
     for _ in range(ann.patience):
@@ -120,8 +121,8 @@ def test_the_seat_of_a_user_who_was_let_go_goes_to_another_who_comes() -> None:
 
 
 def test_a_fold_that_goes_on_from_a_snapshot_lets_go_of_the_same_users() -> None:
-    state = visited_often(POLICY.initial_state(MODELS), "ann", 100)
+    state = visited_often(POLICY.initial_state(MODELS), "ann", ENOUGH)
     restored = copied(state)
     for user in ("ann", "bob", "ann"):
-        state, restored = visited_often(state, user, 60), visited_often(restored, user, 60)
+        state, restored = visited_often(state, user, ENOUGH // 2), visited_often(restored, user, ENOUGH // 2)
     assert POLICY.encode(state) == POLICY.encode(restored)
