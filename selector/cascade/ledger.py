@@ -7,8 +7,9 @@ from math import exp, log, sqrt
 
 from msgspec import Struct, field
 
-from selector.cascade.stage import Stage, View
+from selector.cascade.stage import Stage
 from selector.cascade.survey import Survey
+from selector.cascade.view import View
 
 _MEMORY = 20_000.0  # queries after which old ones fade
 _AHEAD = 12_000.0  # queries within which debts are to be made good, later a fifth of those before

@@ -14,9 +14,10 @@ from msgspec import Meta, Struct, field
 from selector.cascade.context import Context, hashed
 from selector.cascade.course import Course, course
 from selector.cascade.ledger import Ledger
+from selector.cascade.odds import log_odds
 from selector.cascade.plan import Plan
 from selector.cascade.rehearsal import Rehearsal
-from selector.cascade.stage import Stage, log_odds
+from selector.cascade.stage import Stage
 from selector.decisions import Answer, Decision, Feature, Prediction, Query, Selection
 from selector.losses import Loss, of_rightness
 from selector.policies.tally import Tally
