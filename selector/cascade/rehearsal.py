@@ -79,7 +79,8 @@ class Rehearsal:
             stage, correct = self._keep(mask, place.stage), any(known)
             for model, right in self._right.items():
                 if mask in self._path and model not in place.said:
-                    stage.learn_other(place.view, self._plan.ids[model], right, correct)
+                    usual = self._plan.usual[model]
+                    stage.learn_other(place.view, self._plan.ids[model], usual, right, correct)
             if mask:
                 stage.learn(place.view, place.said, self._right, correct)
 

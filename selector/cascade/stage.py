@@ -69,7 +69,7 @@ class Stage(Struct, array_like=True):
     def other(self, finest: int, model: int, usual: float, correct: bool) -> float:
         """How likely `model`, not asked, is right, given whether the answer is; `usual` is how often it is."""
         other = self.others.get(model)
-        return usual if other is None else other.chance(finest, correct)
+        return usual if other is None else other.chance(finest, usual, correct)
 
     def known(self, finest: int, model: int, correct: bool) -> float:
         """In how many queries of this bin it was learned whether `model` was right."""
@@ -96,9 +96,9 @@ class Stage(Struct, array_like=True):
         for cells, gained in ((step.stop, stop - view.confidence), (step.on, on - view.confidence), (step.cost, cost)):
             cells.add(view.keys, gained, doubt, _RECENT)
 
-    def learn_other(self, view: View, model: int, right: bool, correct: bool) -> None:
+    def learn_other(self, view: View, model: int, usual: float, right: bool, correct: bool) -> None:
         """Whether another was right, given whether the answer was, in place."""
-        self.others.setdefault(model, Unasked()).add(view.keys[-1], correct, right)
+        self.others.setdefault(model, Unasked()).add(view.keys[-1], usual, correct, right)
 
     def without(self, gone: int) -> Stage:
         """The same where the models of these bits have left."""
