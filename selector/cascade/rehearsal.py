@@ -71,7 +71,7 @@ class Rehearsal:
                     )
 
     def learn_labels(self) -> None:
-        """Who was right, in place."""
+        """Who was right, in place; of those not asked only on the plan's own path: who steps aside is another query."""
         for mask, place in self._places.items():
             known = [self._right[m] for m, said in place.said.items() if said.output == place.view.label]
             if mask and not known:
@@ -79,8 +79,8 @@ class Rehearsal:
             stage, correct = self._keep(mask, place.stage), any(known)
             for model, right in self._right.items():
                 if mask in self._path and model not in place.said:
-                    usual = self._plan.usual[model]
-                    stage.learn_other(place.view, self._plan.ids[model], usual, right, correct)
+                    id_, usual = self._plan.ids[model], self._plan.usual[model]
+                    stage.learn_other(place.view, id_, usual, right, correct)
             if mask:
                 stage.learn(place.view, place.said, self._right, correct)
 
