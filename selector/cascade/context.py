@@ -10,7 +10,7 @@ from zlib import crc32
 
 from msgspec import Struct
 
-from selector.cascade.stage import logistic
+from selector.cascade.odds import logistic
 from selector.decisions import Feature
 from selector.pool.gradient import Weight, step
 

@@ -7,20 +7,21 @@ from math import exp, log, sqrt
 
 from msgspec import Struct, field
 
-from selector.cascade.stage import Stage, View
+from selector.cascade.stage import Stage
 from selector.cascade.survey import Survey
+from selector.cascade.view import View
 
 _MEMORY = 20_000.0  # queries after which old ones fade
 _AHEAD = 12_000.0  # queries within which debts are to be made good, later a fifth of those before
 _FADES = 25.0  # queries from one time to the next
 _OLD = 0.01  # of all queries: so many later a model's errors are estimated again
-_SMOOTH = 200.0  # queries over which the gap is averaged before the price heeds it: it is rare and large
-_RATE, _SPENDING, _STEP = 0.02, 0.02, 0.03
-_SETTLED = 2000.0  # queries until the price may move at full rate
+_DUE = 0.3  # of the queries ahead: so much of what they allow may be owed
+_SPENDING = 0.02
 _LEAST_ERROR = 0.005
 _SLACK = 1000.0  # variance below which more certainty is worth no more
 _FIRST, _LEAST, _MOST = 0.1, 0.02, 1.0  # accuracy that asking the reference must buy
-_SHARE = 0.6  # at first, as a share of the reference's errors
+_SHARE = 0.7  # as a share of the reference's errors, while neither debt nor gain is seen
+_ANSWER = 25.0  # the price's logarithm follows a debt, as a share of the reference's errors, times this
 
 
 class Account(Struct, array_like=True):
@@ -43,7 +44,7 @@ class Account(Struct, array_like=True):
 
 
 class Ledger(Struct, array_like=True):
-    """`price` is the logarithm of the accuracy that one unit of cost must buy; `gap` what is lost to the best of late.
+    """`price` is the logarithm of the accuracy that one unit of cost must buy.
 
     Sums are over 20,000 queries at most.
     """
@@ -52,7 +53,6 @@ class Ledger(Struct, array_like=True):
     queries: float = 0.0
     spent: float = 0.0
     accounts: dict[str, Account] = {}
-    gap: float = 0.0
 
     def with_models(self, models: Sequence[str], cost: float, anew: bool) -> Ledger:
         """Of these models, all begun `anew` or not. `cost` is the dearest's, from which the first price follows."""
@@ -61,7 +61,7 @@ class Ledger(Struct, array_like=True):
         if anew:
             return Ledger(self.price, accounts={model: Account() for model in models})
         accounts = {model: self.accounts.get(model) or Account() for model in models}
-        return Ledger(self.price, self.queries, self.spent, accounts, self.gap)
+        return Ledger(self.price, self.queries, self.spent, accounts)
 
     @property
     def rate(self) -> float:
@@ -110,22 +110,18 @@ class Ledger(Struct, array_like=True):
             account.wrong, account.variance = account.survey.estimate(stages, ids[model], usual[model])
             account.gap, account.old = account.ours - account.wrong, 0.0
 
-    def begin(self, model: str, cost: float) -> None:
-        """The price while all are asked; `cost` is that of the reference, `model`."""
-        self.price = log(_SHARE * self.accounts[model].error / max(cost, 1e-9))
+    def heed_accuracy(self, model: str, epsilon: float, z: float, cost: float) -> None:
+        """Set the price by what was lost to the reference, `model`, which costs `cost`, in place.
 
-    def heed_accuracy(self, model: str, gap: float, epsilon: float, z: float, cost: float) -> None:
-        """Move the price by one query's expected gap to the reference, in place.
-
-        So that, when the queries ahead are done, gap plus z deviations will be `epsilon` of all queries.
+        It rises by what of `epsilon` was left unused with `z` deviations, and falls by what is owed beyond
+        `epsilon` and a part of what the queries ahead allow, with half as many. Between the two nothing is known, and
+        the price stays where it began: to follow estimates that are mostly noise would cost more than it saves.
         """
-        account, n, ahead = self.accounts[model], self.queries, self._ahead
-        allowed = (epsilon * (n + ahead) - z * self._deviation(account) - account.gap) / ahead
-        error = account.error
-        self.gap += (gap - self.gap) / min(n, _SMOOTH)
-        step = max(-_STEP, min(_STEP, _RATE / error * (allowed - self.gap)))
-        price = self.price + min(1.0, n / _SETTLED) * step
-        cost = max(cost, 1e-9)
+        account, n = self.accounts[model], self.queries
+        deviation, error, cost = sqrt(account.variance), account.error, max(cost, 1e-9)
+        unused = max(0.0, epsilon * n - account.gap - z * deviation)
+        owed = max(0.0, account.gap + z / 2.0 * deviation - epsilon * (n + _DUE * self._ahead))
+        price = log(_SHARE * error / cost) + _ANSWER * (unused - owed) / ((n + self._ahead) * error)
         self.price = min(max(price, log(min(_LEAST, 0.2 * error) / cost)), log(_MOST / cost))
 
     def heed_budget(self, cost: float, budget: float, models: Mapping[str, float]) -> None:

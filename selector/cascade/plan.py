@@ -9,7 +9,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from selector.cascade.ledger import Ledger
-from selector.cascade.stage import NOTHING, Stage, View, log_odds, logistic
+from selector.cascade.odds import log_odds, logistic
+from selector.cascade.stage import Stage
+from selector.cascade.view import NOTHING, View
 from selector.decisions import Prediction
 from selector.pool import Pool
 

@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from msgspec import Struct
 
 from selector.cascade.plan import STAGES, Plan
-from selector.cascade.stage import Stage, View
+from selector.cascade.stage import Stage
+from selector.cascade.view import View
 from selector.decisions import Prediction
 
 
@@ -43,6 +44,7 @@ class Rehearsal:
         self._right = right
         self._within = within
         self._places: dict[int, Place] = {}
+        self._path = set(within or ())
 
     def play(self) -> None:
         """Look at the plan's own path and one step aside of it, or at all stages of `within`."""
@@ -52,6 +54,7 @@ class Rehearsal:
         while self._within is None:
             for model in self._said:
                 self._place(mask | 1 << self._plan.ids[model])
+            self._path.add(mask)
             after = self._place(mask).after
             if after is None or after not in self._said:
                 return
@@ -68,15 +71,16 @@ class Rehearsal:
                     )
 
     def learn_labels(self) -> None:
-        """Who was right, in place."""
+        """Who was right, in place; of those not asked only on the plan's own path: who steps aside is another query."""
         for mask, place in self._places.items():
             known = [self._right[m] for m, said in place.said.items() if said.output == place.view.label]
             if mask and not known:
                 continue
             stage, correct = self._keep(mask, place.stage), any(known)
             for model, right in self._right.items():
-                if model not in place.said:
-                    stage.learn_other(place.view, self._plan.ids[model], right, correct)
+                if mask in self._path and model not in place.said:
+                    id_, usual = self._plan.ids[model], self._plan.usual[model]
+                    stage.learn_other(place.view, id_, usual, right, correct)
             if mask:
                 stage.learn(place.view, place.said, self._right, correct)
 

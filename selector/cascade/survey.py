@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from selector.cascade.stage import LEAST_VARIANCE, NOTHING, Stage, keys_of
+from selector.cascade.stage import LEAST_VARIANCE, Stage
+from selector.cascade.view import NOTHING, keys_of
 
 _STRATA = 1024  # of one stage, at most: what comes later is counted under its bin of confidence
 _STAGES = 128  # at most: at later ones it is not told apart what was seen
@@ -55,12 +56,12 @@ class Survey(Struct, array_like=True):
             stage = stages.get(mask) or Stage()
             bins: dict[int, list[float]] = {}
             for stratum, n in strata.items():
-                keys, correct = keys_of(stratum >> 1), bool(stratum & 1)
-                right = stage.other(keys, model, usual, correct)
+                finest, correct = stratum >> 1, bool(stratum & 1)
+                right = stage.other(finest, model, usual, correct)
                 total += n * (1.0 - right)
-                sums = bins.setdefault(2 * keys[:2][-1] + correct, [0.0, 0.0])
+                sums = bins.setdefault(2 * keys_of(finest)[:2][-1] + correct, [0.0, 0.0])
                 sums[0] += n
                 sums[1] += n * max(right * (1.0 - right), LEAST_VARIANCE)
             for stratum, (n, variance) in bins.items():
-                spread += n * variance / (stage.known(model, stratum) + 1.0)
+                spread += n * variance / (stage.known(stratum >> 1, model, bool(stratum & 1)) + 1.0)
         return total, _INFLATION * spread

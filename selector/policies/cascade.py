@@ -14,9 +14,10 @@ from msgspec import Meta, Struct, field
 from selector.cascade.context import Context, hashed
 from selector.cascade.course import Course, course
 from selector.cascade.ledger import Ledger
+from selector.cascade.odds import log_odds
 from selector.cascade.plan import Plan
 from selector.cascade.rehearsal import Rehearsal
-from selector.cascade.stage import Stage, log_odds
+from selector.cascade.stage import Stage
 from selector.decisions import Answer, Decision, Feature, Prediction, Query, Selection
 from selector.losses import Loss, of_rightness
 from selector.policies.tally import Tally
@@ -51,9 +52,9 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
     """Asks one model after the other, each chosen by what it is likely to add for its cost, until it is sure enough.
 
     `costs` are those of models, in any unit, for what their predictions do not report; 1 where nothing is known.
-    Without a `budget` it spends the least by which its errors are to exceed the best model's by no more than `epsilon`,
-    as a share of the latest 20,000 queries, with confidence 1 - `delta` (by a normal quantile); what the beginning lost
-    is made good by the 12,000th. With a `budget` it answers best at that mean cost. The first `beginning` decisions
+    Without a `budget` its errors are to exceed the best model's by no more than `epsilon`, as a share of the latest
+    20,000 queries: it spends less where that holds with confidence 1 - `delta` (by a normal quantile), more where it
+    seems not to; what the beginning lost is made good by the 12,000th. With a `budget` it answers best at that mean cost. The first `beginning` decisions
     ask all models, and a share of those at which it would stop, decreasing to `exploration`, still does; the model that
     it is compared with, the one that might be the best, is asked by chance as often as certainty is worth.
 
@@ -211,21 +212,12 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
         if not known:
             return
         wrong, certain = not any(known), met.certain()
-        stage, view = plan.place(certain)
+        _, view = plan.place(certain)
         correct = any(met.right[model] for model, said in certain.items() if said.output == view.label)
         ledger.compare(wrong, met.right, view, correct)
         ledger.settle(plan.stages, plan.ids, plan.usual)
-        reference = plan.reference
-        if reference is not None:
-            cost = plan.costs[reference]
-            if state.seen <= self.beginning:
-                ledger.begin(reference, cost)
-                return
-            if reference in certain:
-                gap = float(wrong) - (not met.right[reference])
-            else:
-                gap = stage.expected(view, plan.ids[reference], plan.usual[reference])[0] - view.confidence
-            ledger.heed_accuracy(reference, gap, self.epsilon, plan.z, cost)
+        if plan.reference is not None:
+            ledger.heed_accuracy(plan.reference, self.epsilon, plan.z, plan.costs[plan.reference])
 
     def _learn(self, state: CascadeState, plan: Plan, decision: Decision, met: Course) -> None:
         available = [model for model in decision.query.available if model in state.ids]

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from math import log
+
+import pytest
+
 from selector.cascade.ledger import Ledger
-from selector.cascade.stage import NOTHING, Stage, keys_of
+from selector.cascade.stage import Stage
+from selector.cascade.view import NOTHING, keys_of
 from selector.decisions import Prediction
 from selector.pool import Pool
 
@@ -58,3 +63,41 @@ def test_queries_of_a_model_that_has_left_are_not_taken_for_those_of_the_one_in_
 
 def test_where_nothing_arrived_for_certain_there_is_a_stratum_too() -> None:
     assert keys_of(NOTHING.keys[-1]) == NOTHING.keys
+
+
+def priced(lost: int, won: int, agreed: int) -> tuple[float, float]:
+    """The price where all were always asked: queries at which the cascade was wrong and the dear model right, the
+    other way round, and neither; and the dear model's share of errors."""
+    ledger = Ledger().with_models(("cheap", "dear"), 10.0, False)
+    for queries, wrong, right in ((lost, True, True), (won, False, False), (agreed, True, False)):
+        told(ledger, queries, wrong, {"cheap": not wrong, "dear": right})
+    told(ledger, 2_000 - lost - won - agreed, False, {"cheap": True, "dear": True})
+    ledger.heed_accuracy("dear", 0.005, Z, 10.0)
+    return ledger.rate, ledger.accounts["dear"].error
+
+
+def test_while_what_was_lost_is_within_bounds_the_price_is_a_share_of_the_errors() -> None:
+    price, error = priced(lost=15, won=0, agreed=200)
+    assert error == pytest.approx(0.1)
+    assert price == pytest.approx(0.7 * error / 10.0)
+
+
+def test_accuracy_costs_more_where_less_was_lost_than_was_allowed_and_less_where_more() -> None:
+    usual, _ = priced(lost=15, won=0, agreed=200)
+    unused, _ = priced(lost=0, won=20, agreed=180)
+    owed, _ = priced(lost=120, won=0, agreed=200)
+    assert owed < 0.8 * usual
+    assert unused > 1.1 * usual
+
+
+def test_however_much_is_owed_the_price_keeps_within_bounds() -> None:
+    price, error = priced(lost=1_700, won=0, agreed=200)
+    assert price == pytest.approx(0.2 * error / 10.0)
+    price, _ = priced(lost=0, won=1_900, agreed=50)
+    assert price == pytest.approx(1.0 / 10.0)
+
+
+def test_one_answer_among_many_hardly_moves_the_price() -> None:
+    before, _ = priced(lost=120, won=0, agreed=200)
+    after, _ = priced(lost=121, won=0, agreed=200)
+    assert abs(log(after / before)) < 0.05

@@ -6,9 +6,10 @@ from random import Random
 
 import pytest
 
-from selector.cascade.cells import Cells
-from selector.cascade.stage import Stage, keys_of
+from selector.cascade.stage import Stage
 from selector.cascade.survey import Survey
+from selector.cascade.unasked import Unasked
+from selector.cascade.view import keys_of
 from selector.decisions import Prediction
 from selector.pool import Pool
 
@@ -20,7 +21,7 @@ ERRORS = {(SURE, True): 0.02, (SURE, False): 0.9, (UNSURE, True): 0.2, (UNSURE, 
 
 def answered(stage: Stage, keys: tuple[int, ...], correct: bool, right: bool) -> None:
     """The stage learns whether the model was right."""
-    stage.others.setdefault(MODEL, Cells()).add([2 * key + correct for key in keys], float(right), 1.0, 1e9)
+    stage.others.setdefault(MODEL, Unasked()).add(keys[-1], 0.8, correct, right)
 
 
 def surveyed(rng: Random, chance: float, queries: int) -> tuple[Survey, Stage, int]:

@@ -1,0 +1,68 @@
+"""How likely a model that was not asked is right, given what was seen and whether the answer was."""
+
+from __future__ import annotations
+
+from msgspec import Struct, field
+
+from selector.cascade.cells import Cells
+from selector.cascade.odds import log_odds, logistic
+from selector.cascade.view import centre, keys_of
+
+_MEMORY = 20_000.0  # queries, as many as the ledger sums over
+_SHRINKAGE = 4.0
+
+
+class Line(Struct, array_like=True):
+    """Logistic regression on one number x: log odds `usual` + `level` + `slope` * x, and the precision of the last two.
+
+    One Newton step for each outcome. A model that fails where the answer is wrong although sure is too rare to be
+    known bin by bin: what is known of the less sure leads there.
+    """
+
+    level: float = 0.0
+    slope: float = 0.0
+    precision: list[float] = field(default_factory=lambda: [1.0, 0.0, 16.0])
+
+    def __call__(self, usual: float, x: float) -> float:
+        """The chance at x."""
+        return logistic(usual + self.level + self.slope * x)
+
+    def add(self, usual: float, x: float, right: bool) -> None:
+        """One outcome, in place."""
+        p, (a, b, c) = self(usual, x), self.precision
+        weight = p * (1.0 - p)
+        a, b, c = a + weight, b + weight * x, c + weight * x * x
+        self.precision[:] = a, b, c
+        step = (right - p) / (a * c - b * b)
+        self.level += step * (c - b * x)
+        self.slope += step * (a * x - b)
+
+
+class Unasked(Struct, array_like=True):
+    """By whether the answer was right, a line in the log odds that it is; and from there means by bin and label."""
+
+    wrong: Line = field(default_factory=Line)
+    right: Line = field(default_factory=Line)
+    cells: Cells = field(default_factory=Cells)
+
+    def chance(self, finest: int, usual: float, correct: bool) -> float:
+        """How likely the model is right; `finest` is the finest key of what was seen, `usual` how often it is."""
+        line = self.right if correct else self.wrong
+        prior = line(log_odds(usual), centre(finest))
+        mean = self.cells.mean(_keys(finest, correct), prior, _SHRINKAGE)
+        return min(max(mean, 0.0), 1.0)
+
+    def known(self, finest: int, correct: bool) -> float:
+        """In how many queries of this bin it was learned whether the model was right."""
+        cell = self.cells.cells.get(_keys(finest, correct)[0])
+        return 0.0 if cell is None else cell[1]
+
+    def add(self, finest: int, usual: float, correct: bool, right: bool) -> None:
+        """Whether the model was right, in place."""
+        (self.right if correct else self.wrong).add(log_odds(usual), centre(finest), right)
+        self.cells.add(_keys(finest, correct), float(right), 1.0, _MEMORY)
+
+
+def _keys(finest: int, correct: bool) -> list[int]:
+    """Those of the bin, and of the bin and label."""
+    return [2 * key + correct for key in keys_of(finest)[-2:]]

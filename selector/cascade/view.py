@@ -1,0 +1,55 @@
+"""What is seen where some models have answered, and the cells that it falls into."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from selector.decisions import Label
+
+_DOUBT = 0.01  # the least: nothing is quite certain
+_BINS, _STEP, _LOWEST = 16, 0.5, -2.0
+_ROW = 2 * _BINS
+_WHOLE = -1
+
+
+class View(Struct, frozen=True):
+    """What is seen at a stage: the answer, the pool's chance for it, calibrated, and by label too (`confidence`).
+
+    `mask` has a bit for each model that has answered. `keys` are those of cells, from coarse to fine.
+    """
+
+    mask: int
+    label: Label | None
+    claim: float
+    calibrated: float
+    confidence: float
+    keys: tuple[int, ...]
+
+    @property
+    def doubt(self) -> float:
+        """How likely the answer is wrong."""
+        return max(1.0 - self.confidence, _DOUBT)
+
+
+def keys_at(x: float, label: int) -> tuple[int, ...]:
+    """The keys of an answer with these log odds, calibrated, by its label's id."""
+    bin_ = min(max(int((x - _LOWEST) / _STEP), 0), _BINS - 1)
+    return (_WHOLE, bin_, (label + 1) * _ROW + bin_)
+
+
+def keys_of(finest: int) -> tuple[int, ...]:
+    """All keys of a view, from coarse to fine, by the finest of them."""
+    return (_WHOLE,) if finest == _WHOLE else (_WHOLE, finest % _ROW, finest)
+
+
+def offset_keys(finest: int) -> tuple[int, int]:
+    """Those by label, the first whatever the log odds."""
+    return finest // _ROW * _ROW + _BINS, finest
+
+
+def centre(finest: int) -> float:
+    """The log odds in the middle of its bin."""
+    return 0.0 if finest == _WHOLE else _LOWEST + (finest % _ROW + 0.5) * _STEP
+
+
+NOTHING = View(0, None, 0.0, 0.0, 0.0, (_WHOLE,))

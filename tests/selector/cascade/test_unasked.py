@@ -1,0 +1,63 @@
+"""Whether a model that was not asked is right, told from where it was."""
+
+from __future__ import annotations
+
+from math import sqrt
+from random import Random
+
+from selector.cascade.odds import logistic
+from selector.cascade.unasked import Line, Unasked
+from selector.cascade.view import centre, keys_at
+
+USUAL = 0.8
+SURE, LESS, UNSURE = (keys_at(x, 1)[-1] for x in (4.2, 1.2, -1.2))
+
+
+def test_a_line_finds_the_chances_it_was_shown() -> None:
+    rng, line = Random(1), Line()
+    for _ in range(4_000):
+        x = rng.uniform(-2.0, 5.0)
+        line.add(0.5, x, rng.random() < logistic(1.0 - 0.4 * x))
+    for x in (-1.0, 1.0, 4.0):
+        assert abs(line(0.5, x) - logistic(1.0 - 0.4 * x)) < 4.5 * 2.0 * sqrt(0.25 / 4_000)
+
+
+def test_what_was_seldom_seen_is_led_to_by_what_was() -> None:
+    """The surer an answer that is wrong, the less likely is another model right."""
+    rng, unasked = Random(2), Unasked()
+    for finest in (UNSURE, LESS) * 300:
+        unasked.add(finest, USUAL, False, rng.random() < logistic(-0.6 * centre(finest)))
+    assert unasked.known(SURE, False) == 0.0
+    assert (
+        unasked.chance(SURE, USUAL, False)
+        < 0.2
+        < unasked.chance(LESS, USUAL, False)
+        < 0.5
+        < unasked.chance(UNSURE, USUAL, False)
+    )
+
+
+def test_what_was_often_seen_counts_more_than_where_the_line_leads() -> None:
+    rng, unasked = Random(3), Unasked()
+    for finest, chance in ((UNSURE, 0.2), (LESS, 0.9), (SURE, 0.3)) * 1_000:
+        unasked.add(finest, USUAL, True, rng.random() < chance)
+    assert abs(unasked.chance(LESS, USUAL, True) - 0.9) < 4.5 * sqrt(0.09 / 1_000) + 0.01
+
+
+def test_where_the_answer_is_right_and_where_it_is_wrong_are_told_apart() -> None:
+    unasked = Unasked()
+    for _ in range(50):
+        unasked.add(LESS, USUAL, True, True)
+        unasked.add(LESS, USUAL, False, False)
+    assert unasked.chance(LESS, USUAL, True) > 0.9
+    assert unasked.chance(LESS, USUAL, False) < 0.1
+
+
+def test_a_label_that_the_model_knows_less_of_is_told_from_the_others() -> None:
+    unasked, hard = Unasked(), keys_at(1.2, 2)[-1]
+    for _ in range(100):
+        unasked.add(LESS, USUAL, True, True)
+        unasked.add(hard, USUAL, True, False)
+    assert unasked.chance(LESS, USUAL, True) > 0.85
+    assert unasked.chance(hard, USUAL, True) < 0.15
+    assert unasked.known(LESS, True) == unasked.known(hard, True) == 200.0
