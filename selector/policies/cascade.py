@@ -54,9 +54,10 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
     `costs` are those of models, in any unit, for what their predictions do not report; 1 where nothing is known.
     Without a `budget` its errors are to exceed the best model's by no more than `epsilon`, as a share of the latest
     20,000 queries: it spends less where that holds with confidence 1 - `delta` (by a normal quantile), more where it
-    seems not to; what the beginning lost is made good by the 12,000th. With a `budget` it answers best at that mean cost. The first `beginning` decisions
-    ask all models, and a share of those at which it would stop, decreasing to `exploration`, still does; the model that
-    it is compared with, the one that might be the best, is asked by chance as often as certainty is worth.
+    seems not to; what the beginning lost is made good by the 12,000th. With a `budget` it answers best at that mean
+    cost. The first `beginning` decisions ask all models, and a share of those at which it would stop, decreasing to
+    `exploration`, still does; the model that it is compared with, the one that might be the best, is asked by chance as
+    often as certainty is worth.
 
     For each set of models that have answered a pool answers, with confidence calibrated by label as well; what one
     more model adds is learned by bins of confidence and label. After every answer the choice is made anew. Losses
