@@ -36,3 +36,8 @@ class Cells(Struct, array_like=True):
                 cell[:] = [keep * cell[0], keep * cell[1]]
             cell[0] += target
             cell[1] += denominator
+
+    def fade(self, keep: float) -> None:
+        """Let all count for less, in place."""
+        for cell in self.cells.values():
+            cell[:] = [keep * cell[0], keep * cell[1]]

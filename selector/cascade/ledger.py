@@ -77,8 +77,8 @@ class Ledger(Struct, array_like=True):
         """Errors that one unit of variance of the gap to `model` is worth: the slope of z times its deviation."""
         return z / (2.0 * sqrt(self._deviation(self.accounts[model]) ** 2 + _SLACK))
 
-    def enter(self, cost: float) -> None:
-        """One more query, in place."""
+    def enter(self, cost: float, stages: Mapping[int, Stage]) -> None:
+        """One more query, in place; as old ones fade, so does what the stages know of models from such queries."""
         self.queries += 1.0
         self.spent += cost
         if self.queries >= _MEMORY + _FADES:
@@ -87,6 +87,8 @@ class Ledger(Struct, array_like=True):
             for account in self.accounts.values():
                 account.queries, account.ours = keep * account.queries, keep * account.ours
                 account.survey.fade(keep)
+            for stage in stages.values():
+                stage.fade(keep)
 
     def compare(self, wrong: bool, right: Mapping[str, bool], view: View, correct: bool) -> None:
         """Was the answer wrong, and who was right, as far as known; `view` and `correct` where it stopped, in place."""

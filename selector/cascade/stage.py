@@ -100,8 +100,13 @@ class Stage(Struct, array_like=True):
         """Whether another was right, given whether the answer was, in place."""
         self.others.setdefault(model, Unasked()).add(view.keys[-1], usual, correct, right)
 
+    def fade(self, keep: float) -> None:
+        """Let what is known of others count for less, in place."""
+        for other in self.others.values():
+            other.fade(keep)
+
     def without(self, gone: int) -> Stage:
         """The same where the models of these bits have left."""
         steps = {model: step for model, step in self.steps.items() if not gone >> model & 1}
-        others = {model: cells for model, cells in self.others.items() if not gone >> model & 1}
+        others = {model: other for model, other in self.others.items() if not gone >> model & 1}
         return Stage(self.pool, self.calibration, self.offsets, steps, others)

@@ -8,8 +8,9 @@ from selector.cascade.cells import Cells
 from selector.cascade.odds import log_odds, logistic
 from selector.cascade.view import centre, keys_of
 
-_MEMORY = 20_000.0  # queries, as many as the ledger sums over
+_MEMORY = 20_000.0  # queries, as many as the ledger sums over: those of other policies do not enter it
 _SHRINKAGE = 4.0
+_FIRST = (1.0, 0.0, 16.0)  # precision of a line before any outcome: of its level, of both, of its slope
 
 
 class Line(Struct, array_like=True):
@@ -21,7 +22,7 @@ class Line(Struct, array_like=True):
 
     level: float = 0.0
     slope: float = 0.0
-    precision: list[float] = field(default_factory=lambda: [1.0, 0.0, 16.0])
+    precision: list[float] = field(default_factory=lambda: list(_FIRST))
 
     def __call__(self, usual: float, x: float) -> float:
         """The chance at x."""
@@ -36,6 +37,10 @@ class Line(Struct, array_like=True):
         step = (right - p) / (a * c - b * b)
         self.level += step * (c - b * x)
         self.slope += step * (a * x - b)
+
+    def fade(self, keep: float) -> None:
+        """Let all outcomes count for less, in place."""
+        self.precision[:] = [first + keep * (now - first) for first, now in zip(_FIRST, self.precision, strict=True)]
 
 
 class Unasked(Struct, array_like=True):
@@ -61,6 +66,12 @@ class Unasked(Struct, array_like=True):
         """Whether the model was right, in place."""
         (self.right if correct else self.wrong).add(log_odds(usual), centre(finest), right)
         self.cells.add(_keys(finest, correct), float(right), 1.0, _MEMORY)
+
+    def fade(self, keep: float) -> None:
+        """Let all outcomes count for less, in place."""
+        self.wrong.fade(keep)
+        self.right.fade(keep)
+        self.cells.fade(keep)
 
 
 def _keys(finest: int, correct: bool) -> list[int]:

@@ -205,7 +205,7 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
 
     def _account(self, state: CascadeState, plan: Plan, decision: Decision, met: Course, spent: float) -> None:
         ledger = state.ledger
-        ledger.enter(spent)
+        ledger.enter(spent, plan.stages)
         if self.budget is not None:
             ledger.heed_budget(spent, self.budget, plan.costs)
             return

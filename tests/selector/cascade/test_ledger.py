@@ -21,7 +21,7 @@ Z = 1.64
 def told(ledger: Ledger, queries: int, wrong: bool, right: dict[str, bool]) -> None:
     """So many queries that all went the same way."""
     for _ in range(queries):
-        ledger.enter(1.0)
+        ledger.enter(1.0, {})
         ledger.compare(wrong, right, SEEN, not wrong)
     for _ in ledger.accounts:
         ledger.settle({1: Stage()}, IDS, USUAL)
@@ -46,7 +46,7 @@ def test_a_model_of_which_little_is_known_is_not_forgotten() -> None:
 def test_a_model_that_joins_is_not_taken_for_one_that_never_erred() -> None:
     ledger = Ledger().with_models(("cheap", "dear"), 1.0, False)
     for _ in range(1_000):
-        ledger.enter(1.0)
+        ledger.enter(1.0, {})
         ledger.compare(True, {"cheap": False, "dear": True}, SEEN, False)
     ledger = ledger.with_models(tuple(IDS), 1.0, False)
     told(ledger, 25, False, {"cheap": True, "dear": True, "other": True})

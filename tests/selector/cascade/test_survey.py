@@ -6,10 +6,11 @@ from random import Random
 
 import pytest
 
+from selector.cascade.ledger import Ledger
 from selector.cascade.stage import Stage
 from selector.cascade.survey import Survey
 from selector.cascade.unasked import Unasked
-from selector.cascade.view import keys_of
+from selector.cascade.view import View, keys_of
 from selector.decisions import Prediction
 from selector.pool import Pool
 
@@ -76,6 +77,23 @@ def test_old_queries_fade() -> None:
     survey.miss(MASK, SURE[-1], False)
     survey.fade(0.5)
     assert survey.estimate({}, MODEL, 0.5)[0] == pytest.approx(0.75)
+
+
+def test_errors_of_a_model_that_has_changed_are_those_of_the_latest_queries() -> None:
+    """Of the queries that count, more than 85 in 100 came after the change: nothing older may outweigh them."""
+    rng, stage, ledger = Random(1), Stage(), Ledger().with_models(("dear",), 10.0, False)
+    view = View(MASK, "cat", 0.9, 0.9, 0.9, SURE)
+    for i in range(140_000):
+        wrong = rng.random() < (0.4 if i < 100_000 else 0.05)
+        ledger.enter(1.0, {MASK: stage})
+        if rng.random() < 0.1:
+            ledger.compare(wrong, {"dear": not wrong}, view, True)
+            stage.learn_other(view, MODEL, 0.7, not wrong, True)
+        else:
+            ledger.compare(wrong, {}, view, True)
+    (account,) = ledger.accounts.values()
+    estimate, variance = account.survey.estimate({MASK: stage}, MODEL, 0.7)
+    assert abs(estimate - account.ours) < 4.5 * variance**0.5  # the cascade erred just where the model did
 
 
 def test_no_more_strata_than_can_be_remembered() -> None:
