@@ -16,8 +16,8 @@ _FIRST = (1.0, 0.0, 16.0)  # precision of a line before any outcome: of its leve
 class Line(Struct, array_like=True):
     """Logistic regression on one number x: log odds `usual` + `level` + `slope` * x, and the precision of the last two.
 
-    One Newton step for each outcome. A model that fails where the answer is wrong although sure is too rare to be
-    known bin by bin: what is known of the less sure leads there.
+    One Newton step for each outcome. Answers that are wrong although sure are too rare for a model to be known there
+    bin by bin: what is known of the less sure leads there.
     """
 
     level: float = 0.0

@@ -39,8 +39,8 @@ class Followed(Struct, array_like=True):
 class Following(Struct, array_like=True):
     """Those who come most often; `differences` among them; and the `trust` in users' own states learned from them.
 
-    Whoever has given enough lessons is let go, but keeps the seat, so as not to begin anew at once, for as long as
-    others are patient.
+    Whoever has given enough lessons is let go, but keeps the seat, so as not to begin anew at once, until others have
+    come as often.
     """
 
     trust: Trust = field(default_factory=Trust)

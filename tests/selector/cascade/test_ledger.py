@@ -90,6 +90,18 @@ def test_accuracy_costs_more_where_less_was_lost_than_was_allowed_and_less_where
     assert unused > 1.1 * usual
 
 
+def test_what_may_have_been_lost_for_all_that_is_known_makes_accuracy_cost_less() -> None:
+    """The same is expected of the dear model, which is right in eight of ten, whether it was asked or not."""
+    asked, unasked = (Ledger().with_models(("cheap", "dear"), 10.0, False) for _ in range(2))
+    told(asked, 400, False, {"cheap": True, "dear": False})
+    told(asked, 1_600, False, {"cheap": True, "dear": True})
+    told(unasked, 2_000, False, {"cheap": True})
+    for ledger in (asked, unasked):
+        ledger.heed_accuracy("dear", 0.005, Z, 10.0)
+    assert asked.accounts["dear"].gap == pytest.approx(unasked.accounts["dear"].gap)
+    assert unasked.rate < 0.7 * 0.2 / 10.0 < asked.rate
+
+
 def test_however_much_is_owed_the_price_keeps_within_bounds() -> None:
     price, error = priced(lost=1_700, won=0, agreed=200)
     assert price == pytest.approx(0.2 * error / 10.0)

@@ -103,6 +103,21 @@ def test_what_is_lost_to_the_best_model_is_estimated_without_asking_it_each_time
     assert abs(account.gap - (wrong - large)) < 4.5 * sqrt(account.variance)
 
 
+def test_of_models_not_asked_only_those_queries_tell_that_came_that_way() -> None:
+    policy, query = Cascade(costs=COSTS), Query(1, MODELS)
+    state, decisions, _ = run(policy, scored, 600, seed=11)
+    large, small = (1 << state.ids[model] for model in MODELS)
+    first, shadow = Selection(("small:1",), 1.0), Selection(("large:1",), 0.1)
+    assert policy.select(state, query, [], {}, Random(1)) == first
+    before = policy.decode(policy.encode(state)).stages
+    said = {"large:1": Prediction(1, score=0.9), "small:1": Prediction(2, score=0.4)}
+    decision = Decision("", query, 0.0, "cascade", (first, shadow), said, decisions[-1].answer)
+    after = policy.observe(state, decision, {"large:1": 0.0, "small:1": 1.0}).stages
+    assert after[small].others != before[small].others
+    assert after[large].others == before[large].others
+    assert after[large].pool != before[large].pool
+
+
 def test_errors_are_estimated_again_of_one_model_at_a_time_and_of_each_before_long() -> None:
     state, _, _ = run(Cascade(costs=COSTS), scored, 500, seed=10)
     old = {account.old for account in state.ledger.accounts.values()}
