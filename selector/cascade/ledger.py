@@ -78,7 +78,11 @@ class Ledger(Struct, array_like=True):
         return z / (2.0 * sqrt(self._deviation(self.accounts[model]) ** 2 + _SLACK))
 
     def enter(self, cost: float, stages: Mapping[int, Stage]) -> None:
-        """One more query, in place; as old ones fade, so does what the stages know of models from such queries."""
+        """One more query, in place.
+
+        As old ones fade, so does what the stages know of models that were not asked: the errors in the latest queries
+        are told by those of the latest in which they were.
+        """
         self.queries += 1.0
         self.spent += cost
         if self.queries >= _MEMORY + _FADES:

@@ -8,7 +8,7 @@ from selector.cascade.cells import Cells
 from selector.cascade.odds import log_odds, logistic
 from selector.cascade.view import centre, keys_of
 
-_MEMORY = 20_000.0  # queries, as many as the ledger sums over: those of other policies do not enter it
+_MEMORY = 20_000.0  # queries of a bin, as many as the ledger sums over, which those of other policies do not enter
 _SHRINKAGE = 4.0
 _FIRST = (1.0, 0.0, 16.0)  # precision of a line before any outcome: of its level, of both, of its slope
 
@@ -44,11 +44,15 @@ class Line(Struct, array_like=True):
 
 
 class Unasked(Struct, array_like=True):
-    """By whether the answer was right, a line in the log odds that it is; and from there means by bin and label."""
+    """By whether the answer was right, a line in the log odds that it is; and from there means by bin and label.
+
+    `weights` are, by bin, how much each outcome still counts for, summed, and the sum of the squares of that.
+    """
 
     wrong: Line = field(default_factory=Line)
     right: Line = field(default_factory=Line)
     cells: Cells = field(default_factory=Cells)
+    weights: dict[int, list[float]] = {}
 
     def chance(self, finest: int, usual: float, correct: bool) -> float:
         """How likely the model is right; `finest` is the finest key of what was seen, `usual` how often it is."""
@@ -58,20 +62,29 @@ class Unasked(Struct, array_like=True):
         return min(max(mean, 0.0), 1.0)
 
     def known(self, finest: int, correct: bool) -> float:
-        """In how many queries of this bin it was learned whether the model was right."""
-        cell = self.cells.cells.get(_keys(finest, correct)[0])
-        return 0.0 if cell is None else cell[1]
+        """In how many queries of this bin it was learned whether the model was right.
+
+        Where old ones have faded, as many as would tell the mean as well (Kish: Survey sampling, 1965), which are at
+        most two for each that is left if new ones come steadily, and no more if they do not.
+        """
+        left, squares = self.weights.get(_keys(finest, correct)[0], (0.0, 0.0))
+        return min(2.0 * left, left * left / squares) if squares else 0.0
 
     def add(self, finest: int, usual: float, correct: bool, right: bool) -> None:
         """Whether the model was right, in place."""
         (self.right if correct else self.wrong).add(log_odds(usual), centre(finest), right)
-        self.cells.add(_keys(finest, correct), float(right), 1.0, _MEMORY)
+        keys = _keys(finest, correct)
+        self.cells.add(keys, float(right), 1.0, _MEMORY)
+        weights = self.weights.setdefault(keys[0], [0.0, 0.0])
+        weights[:] = [weights[0] + 1.0, weights[1] + 1.0]
 
     def fade(self, keep: float) -> None:
         """Let all outcomes count for less, in place."""
         self.wrong.fade(keep)
         self.right.fade(keep)
         self.cells.fade(keep)
+        for weights in self.weights.values():
+            weights[:] = [keep * weights[0], keep * keep * weights[1]]
 
 
 def _keys(finest: int, correct: bool) -> list[int]:

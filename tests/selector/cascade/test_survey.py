@@ -48,7 +48,8 @@ def test_errors_are_told_without_asking_each_time_and_so_is_their_uncertainty(ch
         survey, stage, errors = surveyed(Random(seed), chance, 3_000)
         estimate, variance = survey.estimate({MASK: stage}, MODEL, 0.8)
         off.append((estimate - errors) / variance**0.5)
-    assert sum(z * z for z in off) / len(off) < 1.76  # chi square of 40: a chance of .002 if the variance is right
+    # chi square of 40: each a chance of .002 at most if the variance is right; it is two thirds of what is claimed
+    assert 0.29 < sum(z * z for z in off) / len(off) < 1.76
     assert abs(sum(off)) / len(off) ** 0.5 < 4.5  # a coarse prior may pull a little to one side
 
 

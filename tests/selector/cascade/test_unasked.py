@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import sqrt
 from random import Random
 
+import pytest
+
 from selector.cascade.odds import logistic
 from selector.cascade.unasked import Line, Unasked
 from selector.cascade.view import centre, keys_at
@@ -20,6 +22,35 @@ def test_a_line_finds_the_chances_it_was_shown() -> None:
         line.add(0.5, x, rng.random() < logistic(1.0 - 0.4 * x))
     for x in (-1.0, 1.0, 4.0):
         assert abs(line(0.5, x) - logistic(1.0 - 0.4 * x)) < 4.5 * 2.0 * sqrt(0.25 / 4_000)
+
+
+def test_a_line_that_fades_follows_a_change_and_is_no_bolder_than_at_first() -> None:
+    line, first = Line(), Line()
+    for _ in range(5_000):
+        line.add(0.5, 2.0, True)
+    line.fade(1e-6)
+    level, slope = line.level, line.slope
+    for _ in range(50):
+        line.add(0.5, 2.0, False)
+        first.add(0.5, 2.0, False)
+    assert line(0.5, 2.0) < 0.1
+    assert level - line.level < 4.0 * -first.level
+    assert slope - line.slope < 4.0 * -first.slope
+
+
+def test_outcomes_that_have_faded_count_for_as_many_as_tell_a_mean_as_well() -> None:
+    unasked = Unasked()
+    for _ in range(4_000):
+        unasked.add(LESS, USUAL, True, True)
+        unasked.fade(0.99)  # of 100 of the latest, at most
+    assert unasked.known(LESS, True) == pytest.approx(199.0, abs=1.5)
+    for _ in range(100):
+        unasked.add(LESS, USUAL, True, False)
+        unasked.fade(0.99)
+    assert unasked.chance(LESS, USUAL, True) < 0.5
+    for _ in range(50_000):
+        unasked.fade(0.99)
+    assert unasked.known(LESS, True) == pytest.approx(0.0)
 
 
 def test_what_was_seldom_seen_is_led_to_by_what_was() -> None:

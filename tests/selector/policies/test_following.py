@@ -92,7 +92,7 @@ def test_what_a_record_is_worth_is_learned_by_records_that_do_not_know_the_label
 def test_a_user_who_has_taught_enough_is_let_go_and_no_record_is_kept() -> None:
     state = visited_often(POLICY.initial_state(MODELS), "ann", 80)  # about 60 lessons
     (ann,) = state.following.guests.values()
-    assert ann.record.wholes[0][1] == 80
+    assert ann.record.wholes[0][1] == ann.vote.heard == 80
     state = visited_often(state, "ann", 2 * ENOUGH)
     (ann,) = state.following.guests.values()
     assert ann.lessons == ENOUGH
