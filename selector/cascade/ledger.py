@@ -18,6 +18,7 @@ _OLD = 0.01  # of all queries: so many later a model's errors are estimated agai
 _DUE = 0.3  # of the queries ahead: so much of what they allow may be owed
 _SPENDING = 0.02  # the price's logarithm moves by this for a query that costs a budget too much
 _LEAST_ERROR = 0.005
+_PRIOR = 100.0  # queries that a model's usual share of errors counts for: of the first few it may be all or none
 _SLACK = 1000.0  # variance below which more certainty is worth no more
 _FIRST, _LEAST, _MOST = 0.1, 0.02, 1.0  # accuracy that asking the reference must buy
 _SHARE = 0.7  # as a share of the reference's errors, while neither debt nor gain is seen
@@ -37,10 +38,9 @@ class Account(Struct, array_like=True):
     gap: float = 0.0
     variance: float = 0.0
 
-    @property
-    def error(self) -> float:
-        """The share of its answers that are wrong."""
-        return max(self.wrong / max(self.queries, 1.0), _LEAST_ERROR)
+    def error(self, usual: float) -> float:
+        """The share of its answers that are wrong, `usual` being how often it is right where it is asked."""
+        return max((self.wrong + _PRIOR * (1.0 - usual)) / (self.queries + _PRIOR), _LEAST_ERROR)
 
 
 class Ledger(Struct, array_like=True):
@@ -116,15 +116,15 @@ class Ledger(Struct, array_like=True):
             account.wrong, account.variance = account.survey.estimate(stages, ids[model], usual[model])
             account.gap, account.old = account.ours - account.wrong, 0.0
 
-    def heed_accuracy(self, model: str, epsilon: float, z: float, cost: float) -> None:
-        """Set the price by what was lost to the reference, `model`, which costs `cost`, in place.
+    def heed_accuracy(self, model: str, usual: float, epsilon: float, z: float, cost: float) -> None:
+        """Set the price by what was lost to the reference, `model`, `usual`ly right and for this cost, in place.
 
         It rises by what of `epsilon` was left unused with `z` deviations, and falls by what is owed beyond
         `epsilon` and a part of what the queries ahead allow, with half as many. Between the two nothing is known, and
         the price stays where it began: to follow estimates that are mostly noise would cost more than it saves.
         """
         account, n = self.accounts[model], self.queries
-        deviation, error, cost = sqrt(account.variance), account.error, max(cost, 1e-9)
+        deviation, error, cost = sqrt(account.variance), account.error(usual), max(cost, 1e-9)
         unused = max(0.0, epsilon * n - account.gap - z * deviation)
         owed = max(0.0, account.gap + z / 2.0 * deviation - epsilon * (n + _DUE * self._ahead))
         price = log(_SHARE * error / cost) + _ANSWER * (unused - owed) / ((n + self._ahead) * error)

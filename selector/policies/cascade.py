@@ -217,8 +217,9 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
         correct = any(met.right[model] for model, said in certain.items() if said.output == view.label)
         ledger.compare(wrong, met.right, view, correct)
         ledger.settle(plan.stages, plan.ids, plan.usual)
-        if plan.reference is not None:
-            ledger.heed_accuracy(plan.reference, self.epsilon, plan.z, plan.costs[plan.reference])
+        model = plan.reference
+        if model is not None:
+            ledger.heed_accuracy(model, plan.usual[model], self.epsilon, plan.z, plan.costs[model])
 
     def _learn(self, state: CascadeState, plan: Plan, decision: Decision, met: Course) -> None:
         available = [model for model in decision.query.available if model in state.ids]

@@ -72,8 +72,9 @@ def priced(lost: int, won: int, agreed: int) -> tuple[float, float]:
     for queries, wrong, right in ((lost, True, True), (won, False, False), (agreed, True, False)):
         told(ledger, queries, wrong, {"cheap": not wrong, "dear": right})
     told(ledger, 2_000 - lost - won - agreed, False, {"cheap": True, "dear": True})
-    ledger.heed_accuracy("dear", 0.005, Z, 10.0)
-    return ledger.rate, ledger.accounts["dear"].error
+    usual = 1.0 - (won + agreed) / 2_000
+    ledger.heed_accuracy("dear", usual, 0.005, Z, 10.0)
+    return ledger.rate, ledger.accounts["dear"].error(usual)
 
 
 def test_while_what_was_lost_is_within_bounds_the_price_is_a_share_of_the_errors() -> None:
@@ -97,7 +98,7 @@ def test_what_may_have_been_lost_for_all_that_is_known_makes_accuracy_cost_less(
     told(asked, 1_600, False, {"cheap": True, "dear": True})
     told(unasked, 2_000, False, {"cheap": True})
     for ledger in (asked, unasked):
-        ledger.heed_accuracy("dear", 0.005, Z, 10.0)
+        ledger.heed_accuracy("dear", 0.8, 0.005, Z, 10.0)
     assert asked.accounts["dear"].gap == pytest.approx(unasked.accounts["dear"].gap)
     assert unasked.rate < 0.5 * 0.7 * 0.2 / 10.0
     assert asked.rate > 2.0 * 0.7 * 0.2 / 10.0
@@ -114,3 +115,11 @@ def test_one_answer_among_many_hardly_moves_the_price() -> None:
     before, _ = priced(lost=120, won=0, agreed=200)
     after, _ = priced(lost=121, won=0, agreed=200)
     assert abs(log(after / before)) < 0.05
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_the_first_answer_of_a_model_that_is_well_known_hardly_moves_the_price(right: bool) -> None:
+    ledger = Ledger().with_models(("cheap", "dear"), 10.0, False)
+    told(ledger, 1, False, {"cheap": True, "dear": right})
+    ledger.heed_accuracy("dear", 0.9, 0.005, Z, 10.0)
+    assert ledger.rate == pytest.approx(0.7 * 0.1 / 10.0, rel=0.2)
