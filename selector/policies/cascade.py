@@ -25,6 +25,7 @@ from selector.policy import LearnsFrom, Losses, Policy, Predictions, Selections
 
 _SAMPLES = 200  # queries that are rehearsed again
 _EVERY = 4  # decisions for each of them
+_LEARNING = 0.05  # of a budget: so much goes, at most, into what is asked only to learn
 _BILLS = 1000.0  # costs of one model that are remembered
 
 Cost = Annotated[float, Meta(ge=0)]
@@ -56,8 +57,8 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
     20,000 queries: it spends less where that holds with confidence 1 - `delta` (by a normal quantile), more where it
     seems not to; what the beginning lost is made good by the 12,000th. With a `budget` it answers best at that mean
     cost. The first `beginning` decisions ask all models, and a share of those at which it would stop, decreasing to
-    `exploration`, still does; the model that it is compared with, the one that might be the best, is asked by chance as
-    often as certainty is worth.
+    `exploration`, still does, though for no more than a twentieth of the budget; the model that it is compared with,
+    the one that might be the best, is asked by chance as often as certainty is worth.
 
     For each set of models that have answered a pool answers, with confidence calibrated by label as well; what one
     more model adds is learned by bins of confidence and label. After every answer the choice is made anew. Losses
@@ -171,7 +172,13 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
         return bills[model][0] if model in bills else self.costs.get(model, 1.0)
 
     def _share(self, state: CascadeState) -> float:
-        return min(1.0, max(self.exploration, (self.beginning / (state.seen + 1.0)) ** 2))
+        """Of the queries at which it would stop: at how many it asks all the same."""
+        if state.seen < self.beginning:
+            return 1.0
+        share = max(self.exploration, (self.beginning / (state.seen + 1.0)) ** 2)
+        if self.budget is None:
+            return share
+        return min(share, _LEARNING * self.budget / max(sum(self._cost(state.bills, m) for m in state.ids), 1e-9))
 
     def _plan(
         self, state: CascadeState, features: Mapping[str, Feature], rest: Sequence[str] | Mapping[str, int]

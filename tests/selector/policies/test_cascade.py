@@ -75,6 +75,13 @@ def test_a_budget_is_kept() -> None:
         assert mean_cost(decisions) == pytest.approx(budget, rel=0.1)
 
 
+def test_what_is_asked_only_to_learn_takes_no_more_than_a_twentieth_of_a_budget() -> None:
+    _, decisions, _ = run(Cascade(costs=COSTS, budget=2.2, exploration=0.5), scored, 3_000, seed=7)
+    drawn = [d.selections[-1].probability for d in decisions[100:] if d.selections[-1].probability < 1.0]
+    assert drawn  # 2,900 chances of .01 come to nothing once in 10^12
+    assert all(chance == pytest.approx(0.05 * 2.2 / 11.0) for chance in drawn)
+
+
 def test_the_query_itself_tells_whom_to_ask() -> None:
     _, decisions, items = run(Cascade(costs=COSTS, budget=5.5), worded, 1_500, seed=3)
     late = list(zip(decisions, items, strict=True))[700:]
