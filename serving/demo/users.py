@@ -80,8 +80,11 @@ class Users:
             async with asyncio.TaskGroup() as group:
                 for _ in range(self._count):
                     group.create_task(self._one_user(stage, indices))
-        except* (ConnectionError, TimeoutError) as errors:
-            raise errors.exceptions[0] from errors
+        except ExceptionGroup as errors:
+            failures, others = errors.split((ConnectionError, TimeoutError))
+            if failures is None or others is not None:
+                raise
+            raise failures.exceptions[0] from errors
 
     async def _one_user(self, stage: str, indices: Iterator[int]) -> None:
         async with Connection(self._port) as connection:
