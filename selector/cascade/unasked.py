@@ -8,7 +8,7 @@ from selector.cascade.cells import Cells
 from selector.cascade.odds import log_odds, logistic
 from selector.cascade.view import centre, keys_of
 
-_MEMORY = 20_000.0  # queries of a bin, as many as the ledger sums over, which those of other policies do not enter
+_MEMORY = 20_000.0  # queries of a bin: where other policies decide, the ledger sums over none, and lets none fade
 _SHRINKAGE = 4.0
 _FIRST = (1.0, 0.0, 16.0)  # precision of a line before any outcome: of its level, of both, of its slope
 
