@@ -27,6 +27,7 @@ from serving.measures import Measures
 from serving.models import Model
 from serving.profiles import Profiles
 from serving.recents import Recent, Recents
+from serving.shadows import Shadows
 from serving.spending import Spending
 from serving.surroundings import Surroundings
 from serving.updates import update
@@ -230,6 +231,7 @@ class Application:
 
     def missed(self, gathering: Gathering, model: str) -> None:
         """A shadow query failed."""
+        self.recents.add_late(gathering.query.id, model, None)
         self.health.told(gathering, model, None)
 
     def cached(self, model: str, asked: Input) -> Prediction | None:
@@ -264,7 +266,10 @@ class Application:
         self.spending.enter(predictions)
         kept = encode(gathering.input) if self.config.log_inputs else None
         self.around.writer.record(Row(query.id, self.name, query.user, gathering.client_id, encode(decision), kept))
-        self.recents.add(query.id, Recent(query.user, gathering.input, tuple(predictions)), gathering.client_id)
+        awaited = Shadows([model for shadow in shadows for model in shadow.models]) if shadows else None
+        self.recents.add(query.id, Recent(query.user, gathering.input, tuple(predictions), awaited), gathering.client_id)
+        if awaited is not None:
+            self.around.deadlines.add(self.around.steady() + self.config.slo, awaited)
         return decision
 
     def _in_time(self, gathering: Gathering) -> tuple[str, ...]:

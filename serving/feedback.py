@@ -13,6 +13,7 @@ from feedback_store.writer import Writer
 from selector.decisions import Feedback, Label, Prediction
 from selector.errors import InvalidLabel, WindjammerError
 from serving.errors import BadRequest, ConflictingFeedback, UnknownQueryId
+from serving.recents import Recent
 from serving.values import ObserveReply, ObserveRequest, Reply
 
 if TYPE_CHECKING:
@@ -102,18 +103,19 @@ class FeedbackPath:
             reply(BadRequest("The queries of one episode must be of one user"))
             return
         queries = tuple([subject.query for subject in subjects])
-        joined = self._joined(queries[0]) if len(queries) == 1 else {}
+        recent = self.application.recents.get(queries[0]) if len(queries) == 1 else None
+        if recent is not None and recent.shadows is not None and not recent.shadows.finished:
+            recent.shadows.then(partial(self._append, request, label, reply, subjects))
+            return
+        joined = {} if recent is None else self._joined(recent)
         event = Feedback(queries, label, request.reward, joined)
         self._writer.append(
             Pending(self.application.name, user, self.application.around.wall(), event),
             partial(self.settle, reply, None),
         )
 
-    def _joined(self, query: int) -> dict[str, Prediction]:
+    def _joined(self, recent: Recent) -> dict[str, Prediction]:
         application = self.application
-        recent = application.recents.get(query)
-        if recent is None:
-            return {}
         joined = dict(recent.late)
         for model in application.models:
             if model not in recent.predicted and model not in joined:

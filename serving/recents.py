@@ -9,6 +9,7 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from selector.decisions import Prediction
+from serving.shadows import Shadows
 from serving.values import Input, extent
 
 ENTRY_BYTES = 400
@@ -22,11 +23,12 @@ NONE: Mapping[str, Prediction] = MappingProxyType({})
 
 
 class Recent(Struct, gc=False):
-    """A decision's user and input, the models whose predictions it holds, and later arrivals."""
+    """A decision's user and input, the models whose predictions it holds, its shadows if any, and later arrivals."""
 
     user: str | None
     input: Input
     predicted: tuple[str, ...]
+    shadows: Shadows | None = None
     late: Mapping[str, Prediction] = NONE
 
 
@@ -55,12 +57,16 @@ class Recents:
         while self.bytes > self.limit:
             self._forget_oldest()
 
-    def add_late(self, query: int, model: str, prediction: Prediction) -> None:
-        """Remember a prediction that came after the answer, if its decision is remembered."""
+    def add_late(self, query: int, model: str, prediction: Prediction | None) -> None:
+        """Remember what came after the answer, None being nothing, if its decision is remembered."""
         recent = self._entries.get(query)
-        if recent is not None and model not in recent.late:
+        if recent is None:
+            return
+        if prediction is not None and model not in recent.late:
             recent.late = {**recent.late, model: prediction}
             self.bytes += _size(prediction)
+        if recent.shadows is not None:
+            recent.shadows.settle(model)
 
     def get(self, query: int) -> Recent | None:
         """The decision of that id, if it is remembered."""

@@ -32,7 +32,7 @@ from serving.errors import (
     UnknownQueryId,
 )
 from serving.knowledge import Knowledge
-from serving.values import Input, ObserveReply, PredictReply, PredictRequest, UpdateRequest
+from serving.values import Input, ObserveReply, ObserveRequest, PredictReply, PredictRequest, UpdateRequest
 from tests.serving.front_end import FrontEnd, vector
 
 SLO = 0.02
@@ -323,6 +323,31 @@ def test_shadow_queries_ask_the_others_off_the_path(tmp_path: Path) -> None:
         decision = end.log.decision("app", int(reply.query_id))
         assert decision is not None
         assert decision.shadows == (Selection(("b:1",), 1.0),)
+
+
+def test_feedback_does_not_overtake_the_shadows_of_its_query(tmp_path: Path) -> None:
+    with front_end(tmp_path, {"a:1": 7, "b:1": None}, Static(model="a:1"), shadow_share=1.0) as end:
+        query, replies = int(end.answer().query_id), list[Any]()
+        end.app.observe(ObserveRequest((query,), label=7), replies.append)
+        assert (end.app.under_way, replies) == (1, [])
+        end.models["b:1"].release(3)
+        end.turn()
+        assert replies == [ObserveReply("applied")]
+        assert _joined(end) == {"b:1": Prediction(3)}
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_feedback_does_not_wait_for_a_shadow_that_fails_or_is_late(tmp_path: Path, fails: bool) -> None:
+    with front_end(tmp_path, {"a:1": 7, "b:1": None}, Static(model="a:1"), shadow_share=1.0) as end:
+        query, replies = int(end.answer().query_id), list[Any]()
+        end.app.observe(ObserveRequest((query,), label=7), replies.append)
+        if fails:
+            end.models["b:1"].release(ModelFailed("b:1: it broke"))
+        else:
+            end.loop.move_to(end.app.config.slo)
+        end.turn()
+        assert replies == [ObserveReply("applied")]
+        assert _joined(end) == {}
 
 
 def test_inputs_are_kept_only_where_that_is_wanted(tmp_path: Path) -> None:
