@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from msgspec import Struct
 
@@ -29,7 +29,7 @@ class Course(Struct, frozen=True):
         return {model: what for model, what in self.said.items() if self.chance.get(model) == 1.0}
 
 
-def course(decision: Decision, losses: Mapping[str, float], models: Mapping[str, int]) -> Course:
+def course(decision: Decision, losses: Mapping[str, float], models: Collection[str]) -> Course:
     """The course of a decision among these models."""
     right = {model: losses[model] < _WRONG for model in sorted(losses) if model in models}
     said = {model: decision.predictions[model] for model in right if model in decision.predictions}

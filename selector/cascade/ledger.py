@@ -26,7 +26,7 @@ _ANSWER = 25.0  # the price's logarithm follows a debt, as a share of the refere
 
 
 class Account(Struct, array_like=True):
-    """Of one model, since it joined: the `queries`, and the cascade's errors (`ours`); and as estimated `old` queries
+    """Of one model: the `queries` at which it was available, and the cascade's errors (`ours`); and as estimated `old` queries
     ago, the model's errors (`wrong`), the cascade's less those (`gap`), and the variance of either.
     """
 
@@ -68,9 +68,10 @@ class Ledger(Struct, array_like=True):
         """The accuracy that one unit of cost must buy."""
         return exp(self.price)
 
-    def reference(self, z: float) -> str | None:
-        """The model to which, with confidence `z`, most may have been lost: none of them must be forgotten."""
-        bounds = {model: account.gap + z * self._deviation(account) for model, account in self.accounts.items()}
+    def reference(self, available: Sequence[str], z: float) -> str | None:
+        """The one to which, with confidence `z`, most may have been lost: none of them must be forgotten."""
+        known = {model: self.accounts[model] for model in available if model in self.accounts}
+        bounds = {model: account.gap + z * self._deviation(account) for model, account in known.items()}
         return max(bounds, key=bounds.__getitem__) if bounds else None
 
     def worth(self, model: str, z: float) -> float:
@@ -94,9 +95,14 @@ class Ledger(Struct, array_like=True):
             for stage in stages.values():
                 stage.fade(keep)
 
-    def compare(self, wrong: bool, right: Mapping[str, bool], view: View, correct: bool) -> None:
+    def compare(
+        self, available: Sequence[str], wrong: bool, right: Mapping[str, bool], view: View, correct: bool
+    ) -> None:
         """Was the answer wrong, and who was right, as far as known; `view` and `correct` where it stopped, in place."""
-        for model, account in self.accounts.items():
+        for model in available:
+            account = self.accounts.get(model)
+            if account is None:
+                continue
             account.queries += 1.0
             account.old += 1.0
             account.ours += wrong
@@ -123,7 +129,8 @@ class Ledger(Struct, array_like=True):
         `epsilon` and a part of what the queries ahead allow, with half as many. Between the two nothing is known, and
         the price stays where it began: to follow estimates that are mostly noise would cost more than it saves.
         """
-        account, n = self.accounts[model], self.queries
+        account = self.accounts[model]
+        n = account.queries
         deviation, error, cost = sqrt(account.variance), account.error(usual), max(cost, 1e-9)
         unused = max(0.0, epsilon * n - account.gap - z * deviation)
         owed = max(0.0, account.gap + z / 2.0 * deviation - epsilon * (n + _DUE * self._ahead))

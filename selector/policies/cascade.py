@@ -18,7 +18,7 @@ from selector.cascade.odds import log_odds
 from selector.cascade.plan import Plan
 from selector.cascade.rehearsal import Rehearsal
 from selector.cascade.stage import Stage
-from selector.decisions import Answer, Decision, Feature, Prediction, Query, Selection
+from selector.decisions import Answer, Decision, Prediction, Query, Selection
 from selector.losses import Loss, of_rightness
 from selector.policies.tally import Tally
 from selector.policy import LearnsFrom, Losses, Policy, Predictions, Selections
@@ -114,7 +114,7 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
         state = self._knowing(state, query.available)
         if not selections and self._share(state) >= 1.0:
             return Selection(query.available, 1.0)
-        plan = self._plan(state, query.features, rest)
+        plan = self._plan(state, query, rest)
         stage, view = plan.place(predictions)
         way, stop = plan.best(stage, view, rest), plan.stop(stage, view)
         if way.model is not None and way.net > stop.net:
@@ -129,7 +129,7 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
         if not predictions:
             return Answer(None)
         state = self._knowing(state, predictions)
-        _, view = self._plan(state, query.features, query.available).place(predictions)
+        _, view = self._plan(state, query, query.available).place(predictions)
         asked = {model for selection in selections for model in selection.models} | set(predictions)
         return Answer(view.label, view.confidence * len(predictions) / len(asked))
 
@@ -137,13 +137,13 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
         return of_rightness(loss)
 
     def observe(self, state: CascadeState, decision: Decision, losses: Losses) -> CascadeState:
-        met = course(decision, losses, state.ids)
+        met = course(decision, losses, [model for model in decision.query.available if model in state.ids])
         if not met.right:
             return state
         for model in met.right:
             state.tally.add(model, losses[model])
         spent = self._pay(state, decision)
-        plan = self._plan(state, decision.query.features, state.ids)
+        plan = self._plan(state, decision.query, state.ids)
         if decision.policy == self.name:
             self._account(state, plan, decision, met, spent)
         self._learn(state, plan, decision, met)
@@ -180,18 +180,16 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
             return share
         return min(share, _LEARNING * self.budget / max(sum(self._cost(state.bills, m) for m in state.ids), 1e-9))
 
-    def _plan(
-        self, state: CascadeState, features: Mapping[str, Feature], rest: Sequence[str] | Mapping[str, int]
-    ) -> Plan:
+    def _plan(self, state: CascadeState, query: Query, rest: Sequence[str] | Mapping[str, int]) -> Plan:
         """What to do next; `rest` are those that may still be asked."""
         z = NormalDist().inv_cdf(1.0 - self.delta)
-        reference = state.ledger.reference(z) if self.budget is None else None
+        reference = state.ledger.reference(query.available, z) if self.budget is None else None
         costs = {model: self._cost(state.bills, model) for model in state.ids}
         counts, losses = state.tally.of(state.tally.models)
         usual = {
             m: 1.0 - (loss + 1.0) / (n + 2.0) for m, n, loss in zip(state.tally.models, counts, losses, strict=True)
         }
-        x = hashed(features) if features else {}
+        x = hashed(query.features) if query.features else {}
         shifts = {m: state.contexts[m].shift(x) if m in state.contexts else 0.0 for m in state.ids} if x else {}
         reference = reference if reference in rest else None
         return Plan(state.stages, state.ids, costs, usual, state.ledger, reference, z, self._share(state), shifts)
@@ -222,7 +220,7 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
         wrong, certain = not any(known), met.certain()
         _, view = plan.place(certain)
         correct = any(met.right[model] for model, said in certain.items() if said.output == view.label)
-        ledger.compare(wrong, met.right, view, correct)
+        ledger.compare(decision.query.available, wrong, met.right, view, correct)
         ledger.settle(plan.stages, plan.ids, plan.usual)
         model = plan.reference
         if model is not None:

@@ -55,7 +55,7 @@ def _failure(evidence: Evidence) -> Iterator[Claim]:
 
 def _recovery(evidence: Evidence) -> Iterator[Claim]:
     best, after = evidence.best, evidence.judged("after")
-    for policy in SUCCESSORS.values():
+    for policy in (*SUCCESSORS.values(), "cascade"):
         error = _error(evidence, policy, "after")
         yield _close(f"{policy} is good again when {best} is", error, after, [best], MARGIN)
     overall, errors = _error(evidence, "ensemble"), _model_errors(evidence)

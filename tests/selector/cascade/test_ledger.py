@@ -22,7 +22,7 @@ def told(ledger: Ledger, queries: int, wrong: bool, right: dict[str, bool]) -> N
     """So many queries that all went the same way."""
     for _ in range(queries):
         ledger.enter(1.0, {})
-        ledger.compare(wrong, right, SEEN, not wrong)
+        ledger.compare(tuple(ledger.accounts), wrong, right, SEEN, not wrong)
     for _ in ledger.accounts:
         ledger.settle({1: Stage()}, IDS, USUAL)
 
@@ -31,7 +31,7 @@ def test_the_reference_is_the_model_that_was_right_where_the_cascade_was_wrong()
     ledger = Ledger().with_models(tuple(IDS), 1.0, False)
     told(ledger, 50, True, {"cheap": False, "dear": True, "other": False})
     told(ledger, 100, False, {"cheap": True, "dear": True, "other": True})
-    assert ledger.reference(Z) == "dear"
+    assert ledger.reference(tuple(IDS), Z) == "dear"
     assert ledger.accounts["dear"].gap == 50.0
     assert ledger.accounts["cheap"].gap == 0.0
 
@@ -40,18 +40,18 @@ def test_a_model_of_which_little_is_known_is_not_forgotten() -> None:
     ledger = Ledger().with_models(tuple(IDS), 1.0, False)
     told(ledger, 50, True, {"cheap": False, "dear": True, "other": False})
     told(ledger, 2_000, False, {"cheap": True, "dear": True})
-    assert ledger.reference(Z) == "other"
+    assert ledger.reference(tuple(IDS), Z) == "other"
 
 
 def test_a_model_that_joins_is_not_taken_for_one_that_never_erred() -> None:
     ledger = Ledger().with_models(("cheap", "dear"), 1.0, False)
     for _ in range(1_000):
         ledger.enter(1.0, {})
-        ledger.compare(True, {"cheap": False, "dear": True}, SEEN, False)
+        ledger.compare(tuple(ledger.accounts), True, {"cheap": False, "dear": True}, SEEN, False)
     ledger = ledger.with_models(tuple(IDS), 1.0, False)
     told(ledger, 25, False, {"cheap": True, "dear": True, "other": True})
     assert ledger.accounts["other"].gap == 0.0
-    assert ledger.reference(Z) == "dear"
+    assert ledger.reference(tuple(IDS), Z) == "dear"
 
 
 def test_queries_of_a_model_that_has_left_are_not_taken_for_those_of_the_one_in_its_place() -> None:
@@ -59,6 +59,18 @@ def test_queries_of_a_model_that_has_left_are_not_taken_for_those_of_the_one_in_
     told(ledger, 100, True, {"cheap": False})
     ledger = ledger.with_models(("cheap", "new"), 1.0, True)
     assert all(account.gap == 0.0 and not account.survey.unseen for account in ledger.accounts.values())
+
+
+def test_a_model_neither_gains_nor_loses_by_queries_at_which_it_was_not_available() -> None:
+    ledger = Ledger().with_models(("cheap", "dear"), 1.0, False)
+    told(ledger, 50, True, {"cheap": False, "dear": True})
+    for _ in range(100):
+        ledger.enter(1.0, {})
+        ledger.compare(("cheap",), True, {"cheap": False}, SEEN, False)
+    told(ledger, 1, False, {"cheap": True, "dear": True})
+    assert (ledger.accounts["dear"].queries, ledger.accounts["dear"].gap) == (51.0, 50.0)
+    assert ledger.reference(("cheap", "dear"), Z) == "dear"
+    assert ledger.reference(("cheap",), Z) == "cheap"
 
 
 def test_where_nothing_arrived_for_certain_there_is_a_stratum_too() -> None:

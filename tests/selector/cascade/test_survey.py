@@ -88,10 +88,10 @@ def test_errors_of_a_model_that_has_changed_are_those_of_the_latest_queries() ->
         wrong = rng.random() < (0.4 if i < 100_000 else 0.05)
         ledger.enter(1.0, {MASK: stage})
         if rng.random() < 0.1:
-            ledger.compare(wrong, {"dear": not wrong}, view, True)
+            ledger.compare(("dear",), wrong, {"dear": not wrong}, view, True)
             stage.learn_other(view, MODEL, 0.7, not wrong, True)
         else:
-            ledger.compare(wrong, {}, view, True)
+            ledger.compare(("dear",), wrong, {}, view, True)
     (account,) = ledger.accounts.values()
     estimate, variance = account.survey.estimate({MASK: stage}, MODEL, 0.7)
     assert abs(estimate - account.ours) < 4.5 * variance**0.5  # the cascade erred just where the model did

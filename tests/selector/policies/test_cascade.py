@@ -8,6 +8,7 @@ from random import Random
 from typing import NamedTuple
 
 import pytest
+from msgspec.structs import replace
 
 from selector import Cascade
 from selector.cascade.plan import STAGES
@@ -123,6 +124,19 @@ def test_of_models_not_asked_only_those_queries_tell_that_came_that_way() -> Non
     assert after[small].others != before[small].others
     assert after[large].others == before[large].others
     assert after[large].pool != before[large].pool
+
+
+def test_what_a_model_says_while_it_is_left_out_teaches_nothing() -> None:
+    """In quarantine it is asked all the same, to find out whether it still fails."""
+    policy = Cascade(costs=COSTS)
+    state, _, _ = run(policy, scored, 300, seed=8)
+    decision = decide(policy, state, Query(301, ("small:1",)), {"small:1": Prediction(1, score=0.9)}, Random(9))
+    probed = replace(decision, predictions=decision.predictions | {"large:1": Prediction(3)})
+    states = [
+        policy.observe(policy.decode(policy.encode(state)), *told)
+        for told in ((decision, {"small:1": 0.0}), (probed, {"small:1": 0.0, "large:1": 1.0}))
+    ]
+    assert policy.encode(states[0]) == policy.encode(states[1])
 
 
 def test_errors_are_estimated_again_of_one_model_at_a_time_and_of_each_before_long() -> None:
