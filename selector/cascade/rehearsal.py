@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import combinations
 
 from msgspec import Struct
 
@@ -10,6 +11,8 @@ from selector.cascade.plan import STAGES, Plan
 from selector.cascade.stage import Stage
 from selector.cascade.view import View
 from selector.decisions import Prediction
+
+_FEW = 6  # models all of whose sets are looked at
 
 
 class Place(Struct, frozen=True):
@@ -59,6 +62,14 @@ class Rehearsal:
             if after is None or after not in self._said:
                 return
             mask |= 1 << self._plan.ids[after]
+
+    def widen(self) -> None:
+        """Look at all sets of models as well, if those are few: pools that learn only where the plan leads stay young."""
+        bits = [1 << self._plan.ids[model] for model in self._said]
+        if len(bits) <= _FEW:
+            for size in range(len(bits) + 1):
+                for chosen in combinations(bits, size):
+                    self._place(sum(chosen))
 
     def learn_steps(self) -> None:
         """What each step has led to, in place."""

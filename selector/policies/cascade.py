@@ -236,6 +236,8 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
         within = None if random else {plan.mask(said) for said in met.rounds}
         rehearsal = Rehearsal(plan, available, met.said, met.right, within)
         rehearsal.play()
+        if random:
+            rehearsal.widen()
         rehearsal.learn_steps()
         rehearsal.learn_labels()
         if plan.shifts:

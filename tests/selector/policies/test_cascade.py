@@ -126,6 +126,17 @@ def test_of_models_not_asked_only_those_queries_tell_that_came_that_way() -> Non
     assert after[large].pool != before[large].pool
 
 
+def test_where_all_are_asked_every_set_of_them_learns_also_those_that_the_plan_never_meets() -> None:
+    policy = Cascade(costs={"a": 0.1, "b": 1.0, "c": 1.0})
+    state, rng = policy.initial_state(("a", "b", "c")), Random(12)
+    for i in range(60):
+        said = {model: Prediction(i % 3, score=0.99) for model in ("a", "b", "c")}
+        decision = decide(policy, state, Query(i, ("a", "b", "c")), said, rng)
+        state = policy.observe(state, decision, dict.fromkeys(said, 0.0))
+    pair = 1 << state.ids["b"] | 1 << state.ids["c"]
+    assert state.stages[pair].pool.seen == 60
+
+
 def test_what_a_model_says_while_it_is_left_out_teaches_nothing() -> None:
     """In quarantine it is asked all the same, to find out whether it still fails."""
     policy = Cascade(costs=COSTS)
