@@ -266,10 +266,11 @@ class Application:
         self.spending.enter(predictions)
         kept = encode(gathering.input) if self.config.log_inputs else None
         self.around.writer.record(Row(query.id, self.name, query.user, gathering.client_id, encode(decision), kept))
-        awaited = Shadows([model for shadow in shadows for model in shadow.models]) if shadows else None
-        self.recents.add(query.id, Recent(query.user, gathering.input, tuple(predictions), awaited), gathering.client_id)
-        if awaited is not None:
-            self.around.deadlines.add(self.around.steady() + self.config.slo, awaited)
+        recent = Recent(query.user, gathering.input, tuple(predictions))
+        if shadows:
+            recent.shadows = Shadows([model for shadow in shadows for model in shadow.models])
+            self.around.deadlines.add(self.around.steady() + self.config.slo, recent.shadows)
+        self.recents.add(query.id, recent, gathering.client_id)
         return decision
 
     def _in_time(self, gathering: Gathering) -> tuple[str, ...]:

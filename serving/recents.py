@@ -9,7 +9,7 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from selector.decisions import Prediction
-from serving.shadows import Shadows
+from serving.shadows import SHADOWS_BYTES, Shadows
 from serving.values import Input, extent
 
 ENTRY_BYTES = 400
@@ -22,7 +22,7 @@ LATE_BYTES = 250
 NONE: Mapping[str, Prediction] = MappingProxyType({})
 
 
-class Recent(Struct, gc=False):
+class Recent(Struct, gc=False):  # what waits for its shadows leads back to it, but is let go at their deadline
     """A decision's user and input, the models whose predictions it holds, its shadows if any, and later arrivals."""
 
     user: str | None
@@ -50,7 +50,7 @@ class Recents:
         """Remember a decision; `client` is the id that the client gave it."""
         self._entries[query] = recent
         self._order.append(query)
-        self.bytes += len(recent.input.data) + ENTRY_BYTES
+        self.bytes += _own_size(recent)
         if client is not None:
             self._clients[client] = query
             self._client_of[query] = client
@@ -79,10 +79,14 @@ class Recents:
     def _forget_oldest(self) -> None:
         query = self._order.popleft()
         recent = self._entries.pop(query)
-        self.bytes -= len(recent.input.data) + ENTRY_BYTES + sum(map(_size, recent.late.values()))
+        self.bytes -= _own_size(recent) + sum(map(_size, recent.late.values()))
         client = self._client_of.pop(query, None)
         if client is not None:
             del self._clients[client]
+
+
+def _own_size(recent: Recent) -> int:
+    return len(recent.input.data) + ENTRY_BYTES + (0 if recent.shadows is None else SHADOWS_BYTES)
 
 
 def _size(late: Prediction) -> int:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
+
+logger = logging.getLogger(__name__)
+
+SHADOWS_BYTES = 330
+"""What the shadows of a query take."""
 
 
 class Shadows:
@@ -16,16 +22,13 @@ class Shadows:
         self._waiting: list[Callable[[], None]] = []
 
     def then(self, act: Callable[[], None]) -> None:
-        """Call `act` when they are finished: at once, if they are."""
-        if self.finished:
-            act()
-        else:
-            self._waiting.append(act)
+        """Call `act` when they are finished, which they are not yet."""
+        self._waiting.append(act)
 
     def settle(self, model: str) -> None:
         """This one has answered, or never will."""
         self._awaited.discard(model)
-        if not self._awaited:
+        if not self._awaited and not self.finished:
             self.expire()
 
     def expire(self) -> None:
@@ -33,4 +36,7 @@ class Shadows:
         self.finished = True
         waiting, self._waiting = self._waiting, []
         for act in waiting:
-            act()
+            try:
+                act()
+            except Exception:  # others wait as well
+                logger.exception("what waited for shadow queries raised")

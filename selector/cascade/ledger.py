@@ -26,8 +26,8 @@ _ANSWER = 25.0  # the price's logarithm follows a debt, as a share of the refere
 
 
 class Account(Struct, array_like=True):
-    """Of one model: the `queries` at which it was available, and the cascade's errors (`ours`); and as estimated `old` queries
-    ago, the model's errors (`wrong`), the cascade's less those (`gap`), and the variance of either.
+    """Of one model: the `queries` at which it was available, and the cascade's errors (`ours`); and as estimated `old`
+    queries ago, the model's errors (`wrong`), the cascade's less those (`gap`), and the variance of either.
     """
 
     survey: Survey = field(default_factory=Survey)
@@ -41,6 +41,12 @@ class Account(Struct, array_like=True):
     def error(self, usual: float) -> float:
         """The share of its answers that are wrong, `usual` being how often it is right where it is asked."""
         return max((self.wrong + _PRIOR * (1.0 - usual)) / (self.queries + _PRIOR), _LEAST_ERROR)
+
+    def fade(self, keep: float) -> None:
+        """Let all queries count for less, in place, the estimates too: of a model that is away none are made anew."""
+        self.queries, self.ours = keep * self.queries, keep * self.ours
+        self.wrong, self.gap, self.variance = keep * self.wrong, keep * self.gap, keep * self.variance
+        self.survey.fade(keep)
 
 
 class Ledger(Struct, array_like=True):
@@ -69,7 +75,7 @@ class Ledger(Struct, array_like=True):
         return exp(self.price)
 
     def reference(self, available: Sequence[str], z: float) -> str | None:
-        """The one to which, with confidence `z`, most may have been lost: none of them must be forgotten."""
+        """The available model to which, with confidence `z`, most may have been lost: none must be forgotten."""
         known = {model: self.accounts[model] for model in available if model in self.accounts}
         bounds = {model: account.gap + z * self._deviation(account) for model, account in known.items()}
         return max(bounds, key=bounds.__getitem__) if bounds else None
@@ -90,8 +96,7 @@ class Ledger(Struct, array_like=True):
             keep = _MEMORY / self.queries
             self.queries, self.spent = _MEMORY, keep * self.spent
             for account in self.accounts.values():
-                account.queries, account.ours = keep * account.queries, keep * account.ours
-                account.survey.fade(keep)
+                account.fade(keep)
             for stage in stages.values():
                 stage.fade(keep)
 

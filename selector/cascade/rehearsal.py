@@ -12,7 +12,7 @@ from selector.cascade.stage import Stage
 from selector.cascade.view import View
 from selector.decisions import Prediction
 
-_FEW = 6  # models all of whose sets are looked at
+_FEW = 4  # models all of whose sets are looked at: each more doubles the work, and the state
 
 
 class Place(Struct, frozen=True):
@@ -64,12 +64,13 @@ class Rehearsal:
             mask |= 1 << self._plan.ids[after]
 
     def widen(self) -> None:
-        """Look at all sets of models as well, if those are few: pools that learn only where the plan leads stay young."""
+        """Look at all sets of models as well, if those are few: pools that learn only near the path stay young."""
+        if len(self._plan.ids) > _FEW:
+            return
         bits = [1 << self._plan.ids[model] for model in self._said]
-        if len(bits) <= _FEW:
-            for size in range(len(bits) + 1):
-                for chosen in combinations(bits, size):
-                    self._place(sum(chosen))
+        for size in range(len(bits) + 1):
+            for chosen in combinations(bits, size):
+                self._place(sum(chosen))
 
     def learn_steps(self) -> None:
         """What each step has led to, in place."""

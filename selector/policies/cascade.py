@@ -236,7 +236,7 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
         within = None if random else {plan.mask(said) for said in met.rounds}
         rehearsal = Rehearsal(plan, available, met.said, met.right, within)
         rehearsal.play()
-        if random:
+        if random and len(decision.selections) == 1:  # who asks all the others after an answer has seen it first
             rehearsal.widen()
         rehearsal.learn_steps()
         rehearsal.learn_labels()

@@ -336,6 +336,29 @@ def test_feedback_does_not_overtake_the_shadows_of_its_query(tmp_path: Path) -> 
         assert _joined(end) == {"b:1": Prediction(3)}
 
 
+def test_feedback_told_twice_before_the_shadows_answer_is_joined_once(tmp_path: Path) -> None:
+    with front_end(tmp_path, {"a:1": 7, "b:1": None}, Static(model="a:1"), shadow_share=1.0) as end:
+        query, replies = int(end.answer().query_id), list[Any]()
+        for _ in range(2):
+            end.app.observe(ObserveRequest((query,), label=7), replies.append)
+        end.models["b:1"].release(3)
+        while len(replies) < 2:
+            end.turn()
+        assert replies == [ObserveReply("applied"), ObserveReply("duplicate")]
+        assert end.app.under_way == 0
+
+
+def test_feedback_waits_although_its_decision_is_no_longer_remembered(tmp_path: Path) -> None:
+    with front_end(tmp_path, {"a:1": 7, "b:1": None}, Static(model="a:1"), shadow_share=1.0) as end:
+        query, replies = int(end.answer().query_id), list[Any]()
+        end.app.observe(ObserveRequest((query,), label=7), replies.append)
+        end.app.recents.limit = 0
+        end.answer()
+        end.loop.move_to(end.app.config.slo)
+        end.turn()
+        assert replies == [ObserveReply("applied")]
+
+
 @pytest.mark.parametrize("fails", [True, False])
 def test_feedback_does_not_wait_for_a_shadow_that_fails_or_is_late(tmp_path: Path, fails: bool) -> None:
     with front_end(tmp_path, {"a:1": 7, "b:1": None}, Static(model="a:1"), shadow_share=1.0) as end:
@@ -344,6 +367,8 @@ def test_feedback_does_not_wait_for_a_shadow_that_fails_or_is_late(tmp_path: Pat
         if fails:
             end.models["b:1"].release(ModelFailed("b:1: it broke"))
         else:
+            end.loop.move_to(0.9 * end.app.config.slo)
+            assert (end.app.under_way, replies) == (1, [])
             end.loop.move_to(end.app.config.slo)
         end.turn()
         assert replies == [ObserveReply("applied")]

@@ -18,6 +18,7 @@ from serving.config import parse
 from serving.errors import ModelFailed
 from serving.metrics import ServiceCollector
 from serving.settings import ConfigError
+from serving.values import ObserveReply, ObserveRequest
 from tests.serving.front_end import FrontEnd, vector
 
 GONE = ModelFailed("it raised")
@@ -94,6 +95,19 @@ def test_a_probe_is_logged_with_its_probability_and_scored_by_the_label(tmp_path
         (probe,) = decision.shadows
         assert (probe.models, probe.probability) == (("a:1",), 1.0)
         assert "a:1" not in decision.predictions
+        assert end.app.state()["models"]["a:1"]["count"] == counts["a:1"]["count"] + 1
+
+
+def test_a_probe_that_answers_after_the_label_came_is_scored_by_it(tmp_path: Path) -> None:
+    with front_end(tmp_path, probing_share=1.0) as end:
+        fail(end)
+        counts, replies = end.app.state()["models"], list[Any]()
+        end.models["a:1"].says = None
+        query = end.answer(input=vector(7.0, 7.0)).query_id
+        end.app.observe(ObserveRequest((int(query),), label=1), replies.append)
+        end.models["a:1"].release(1)
+        end.turn()
+        assert replies == [ObserveReply("applied")]
         assert end.app.state()["models"]["a:1"]["count"] == counts["a:1"]["count"] + 1
 
 

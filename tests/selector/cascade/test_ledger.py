@@ -73,6 +73,18 @@ def test_a_model_neither_gains_nor_loses_by_queries_at_which_it_was_not_availabl
     assert ledger.reference(("cheap",), Z) == "cheap"
 
 
+def test_what_is_known_of_a_model_that_is_away_for_long_fades_as_a_whole() -> None:
+    ledger = Ledger().with_models(("cheap", "dear"), 1.0, False)
+    told(ledger, 900, False, {"cheap": True, "dear": True})
+    told(ledger, 100, True, {"cheap": False, "dear": False})
+    for _ in range(40_000):
+        ledger.enter(1.0, {})
+        ledger.compare(("cheap",), False, {"cheap": True}, SEEN, True)
+    away = ledger.accounts["dear"]
+    assert away.queries < 500
+    assert away.error(0.9) == pytest.approx(0.1, rel=0.1)
+
+
 def test_where_nothing_arrived_for_certain_there_is_a_stratum_too() -> None:
     assert keys_of(NOTHING.keys[-1]) == NOTHING.keys
 

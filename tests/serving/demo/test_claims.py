@@ -34,7 +34,7 @@ def test_an_ensemble_that_is_far_from_the_best_model_alive_is_found() -> None:
     assert "ensemble stays close to the best model alive" in failing(with_error("digits-ensemble", "during", 0.25))
 
 
-@pytest.mark.parametrize("policy", ["thompson", "ensemble"])
+@pytest.mark.parametrize("policy", ["thompson", "ensemble", "cascade"])
 def test_a_policy_that_does_not_recover_is_found(policy: str) -> None:
     assert f"{policy} is good again when cnn:1 is" in failing(with_error(f"digits-{policy}", "after", 0.12))
 
