@@ -236,7 +236,7 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
         within = None if random else {plan.mask(said) for said in met.rounds}
         rehearsal = Rehearsal(plan, available, met.said, met.right, within)
         rehearsal.play()
-        if random and len(decision.selections) == 1:  # who asks all the others after an answer has seen it first
+        if random and len(decision.selections) == 1:  # asked for what others said, it is no random query for any set
             rehearsal.widen()
         rehearsal.learn_steps()
         rehearsal.learn_labels()
