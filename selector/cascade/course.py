@@ -15,9 +15,11 @@ _LEAST = 1e-3
 class Course(Struct, frozen=True):
     """By model: `right`, where known; `said`, where that and its prediction are; the `chance` to have been asked.
 
+    `models` are those that were available: who was left out was asked for other reasons than to be compared.
     `rounds` are who had answered before the first round and after each. `drawn` is the chance of all rounds.
     """
 
+    models: list[str]
     right: dict[str, bool]
     said: dict[str, Prediction]
     chance: dict[str, float]
@@ -29,8 +31,9 @@ class Course(Struct, frozen=True):
         return {model: what for model, what in self.said.items() if self.chance.get(model) == 1.0}
 
 
-def course(decision: Decision, losses: Mapping[str, float], models: Collection[str]) -> Course:
-    """The course of a decision among these models."""
+def course(decision: Decision, losses: Mapping[str, float], known: Collection[str]) -> Course:
+    """The course of a decision among the `known` models."""
+    models = [model for model in decision.query.available if model in known]
     right = {model: losses[model] < _WRONG for model in sorted(losses) if model in models}
     said = {model: decision.predictions[model] for model in right if model in decision.predictions}
     chance: dict[str, float] = {}
@@ -39,4 +42,4 @@ def course(decision: Decision, losses: Mapping[str, float], models: Collection[s
         drawn = max(_LEAST, drawn * selection.probability)
         chance.update(dict.fromkeys(selection.models, drawn))
         rounds.append(rounds[-1] + [model for model in selection.models if model in said])
-    return Course(right, said, chance, rounds, drawn)
+    return Course(models, right, said, chance, rounds, drawn)

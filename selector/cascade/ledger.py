@@ -22,7 +22,7 @@ _PRIOR = 100.0  # queries that a model's usual share of errors counts for: of th
 _SLACK = 1000.0  # variance below which more certainty is worth no more
 _FIRST, _LEAST, _MOST = 0.1, 0.02, 1.0  # accuracy that asking the reference must buy
 _SHARE = 0.7  # as a share of the reference's errors, while neither debt nor gain is seen
-_GAIN, _DEBT = 25.0, 50.0  # the price's logarithm follows what is unused, or owed, in parts of them, times this
+_GAIN, _DEBT = 25.0, 50.0  # by how much a gain or debt as great as the reference's errors moves the price's logarithm
 
 
 class Account(Struct, array_like=True):
@@ -76,8 +76,8 @@ class Ledger(Struct, array_like=True):
 
     def reference(self, available: Sequence[str], z: float) -> str | None:
         """The available model to which, with confidence `z`, most may have been lost: none must be forgotten."""
-        known = {model: self.accounts[model] for model in available if model in self.accounts}
-        bounds = {model: account.gap + z * self._deviation(account) for model, account in known.items()}
+        accounts = self.accounts
+        bounds = {m: accounts[m].gap + z * self._deviation(accounts[m]) for m in available if m in accounts}
         return max(bounds, key=bounds.__getitem__) if bounds else None
 
     def worth(self, model: str, z: float) -> float:
@@ -105,9 +105,7 @@ class Ledger(Struct, array_like=True):
     ) -> None:
         """Was the answer wrong, and who was right, as far as known; `view` and `correct` where it stopped, in place."""
         for model in available:
-            account = self.accounts.get(model)
-            if account is None:
-                continue
+            account = self.accounts[model]
             account.queries += 1.0
             account.old += 1.0
             account.ours += wrong

@@ -137,7 +137,7 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
         return of_rightness(loss)
 
     def observe(self, state: CascadeState, decision: Decision, losses: Losses) -> CascadeState:
-        met = course(decision, losses, [model for model in decision.query.available if model in state.ids])
+        met = course(decision, losses, state.ids)
         if not met.right:
             return state
         for model in met.right:
@@ -220,21 +220,20 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
         wrong, certain = not any(known), met.certain()
         _, view = plan.place(certain)
         correct = any(met.right[model] for model, said in certain.items() if said.output == view.label)
-        ledger.compare(decision.query.available, wrong, met.right, view, correct)
+        ledger.compare(met.models, wrong, met.right, view, correct)
         ledger.settle(plan.stages, plan.ids, plan.usual)
         model = plan.reference
         if model is not None:
             ledger.heed_accuracy(model, plan.usual[model], self.epsilon, plan.z, plan.costs[model])
 
     def _learn(self, state: CascadeState, plan: Plan, decision: Decision, met: Course) -> None:
-        available = [model for model in decision.query.available if model in state.ids]
-        random = all(model in met.said for model in available)
+        random = all(model in met.said for model in met.models)
         if random and met.drawn == 1.0:
             state.due += plan.share
             random = state.due >= 1.0
             state.due -= random
         within = None if random else {plan.mask(said) for said in met.rounds}
-        rehearsal = Rehearsal(plan, available, met.said, met.right, within)
+        rehearsal = Rehearsal(plan, met.models, met.said, met.right, within)
         rehearsal.play()
         if random and len(decision.selections) == 1:  # asked for what others said, it is no random query for any set
             rehearsal.widen()
