@@ -54,8 +54,8 @@ class Linear(Single[LinearState], frozen=True, kw_only=True):
     costs: Mapping[str, Annotated[float, Meta(ge=0)]] = {}
 
     @abstractmethod
-    def preferences(self, means: Array, widths: Array) -> Sequence[float]:
-        """Probabilities of models with these expected rewards theta^T x and widths sqrt(x^T A^-1 x)."""
+    def preferences(self, means: Array, widths: Array, counts: Sequence[float]) -> Sequence[float]:
+        """Probabilities of models with these expected rewards theta^T x, widths sqrt(x^T A^-1 x), and rewards known."""
 
     def initial_state(self, models: Sequence[str]) -> LinearState:
         regressions, levels = Regressions(self.ridge), beginning(self.drifts)
@@ -80,7 +80,7 @@ class Linear(Single[LinearState], frozen=True, kw_only=True):
     ) -> list[float]:
         if self.price > 0.0:
             means = means - self.price * np.array([self.costs.get(model, 1.0) for model in models])
-        chances = self.preferences(means, widths)
+        chances = self.preferences(means, widths, state.tally.of(models)[0])
         share = max(0.0, self.exploration / max(1, len(models)) - state.spared)
         floors = [2.0 * share if 2.0 * share * (state.clock - last) > 1.0 else 0.0 for last in heard]
         rest = 1.0 - sum(floors)

@@ -37,5 +37,5 @@ class LinearThompson(Linear, frozen=True, kw_only=True, tag="linear_thompson"):
 
     scale: Annotated[float, Meta(gt=0)] = 0.2
 
-    def preferences(self, means: Array, widths: Array) -> Sequence[float]:
+    def preferences(self, means: Array, widths: Array, counts: Sequence[float]) -> Sequence[float]:
         return chances_of_greatest(means.tolist(), np.maximum(_LEAST, self.scale * widths).tolist())

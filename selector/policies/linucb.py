@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
+import numpy as np
 from msgspec import Meta
 
 from selector.features import Array
@@ -14,7 +15,10 @@ from selector.policies.linear import Linear
 class LinUCB(Linear, frozen=True, kw_only=True, tag="linucb"):
     """Asks the model with the greatest theta^T x + alpha sqrt(x^T A^-1 x), ties broken evenly.
 
-    The greater `alpha`, the more it explores. The published rule is `drifts = [0], exploration = 0, unasked = false`.
+    The greater `alpha`, the more it explores. It counts for 1 + `novelty` / n times as much where n rewards of a model
+    are known: as Student's t has wider tails than the normal, for of few the noise is not known either, and a good
+    model that fails at first must not be left for long. The published rule is `drifts = [0], exploration = 0,
+    unasked = false, novelty = 0`.
 
     Li, Chu, Langford, Schapire: A contextual-bandit approach to personalized news article recommendation (WWW 2010),
     algorithm 1, of disjoint models. With `discount`: Russac, Vernade, Cappe: Weighted linear bandits for
@@ -29,8 +33,10 @@ class LinUCB(Linear, frozen=True, kw_only=True, tag="linucb"):
     """
 
     alpha: Annotated[float, Meta(ge=0)] = 0.3
+    novelty: Annotated[float, Meta(ge=0)] = 5.0
 
-    def preferences(self, means: Array, widths: Array) -> Sequence[float]:
-        bounds = (means + self.alpha * widths).tolist()
+    def preferences(self, means: Array, widths: Array, counts: Sequence[float]) -> Sequence[float]:
+        alphas = self.alpha * (1.0 + self.novelty / np.maximum(counts, 1.0))
+        bounds = (means + alphas * widths).tolist()
         best = max(bounds, default=0.0)
         return [float(bound == best) / bounds.count(best) for bound in bounds]

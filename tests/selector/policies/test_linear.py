@@ -208,10 +208,23 @@ def test_a_dear_model_is_asked_where_its_price_is_worth_it(policy: Linear) -> No
 
 
 def test_linucb_asks_whoever_may_be_the_greatest() -> None:
-    policy = LinUCB(alpha=2, exploration=0)
+    policy = LinUCB(alpha=2, exploration=0, novelty=0)
     means: Array = np.array([0.5, 0.8, 0.5])
-    assert list(policy.preferences(means, np.array([0.1, 0.1, 0.4]))) == [0, 0, 1]
-    assert list(policy.preferences(means, np.array([0.4, 0.1, 0.4]))) == [0.5, 0, 0.5]
+    assert list(policy.preferences(means, np.array([0.1, 0.1, 0.4]), [9, 9, 9])) == [0, 0, 1]
+    assert list(policy.preferences(means, np.array([0.4, 0.1, 0.4]), [9, 9, 9])) == [0.5, 0, 0.5]
+
+
+def test_a_good_model_that_fails_at_first_is_asked_again_at_once() -> None:
+    policy, models = LinUCB(exploration=0, drifts=(0.0,)), ("fair", "good")
+    state = told(policy, policy.initial_state(models), Query(1, models), {"good": 1.0}, "good")
+    for i in range(50):
+        state = told(policy, state, Query(i, models), {"fair": float(i % 5 == 0)}, "fair")
+    published = msgspec.structs.replace(policy, novelty=0)
+    assert published.chances(state, Query(1, models)) == [1, 0]
+    assert policy.chances(state, Query(1, models)) == [0, 1]
+    for i in range(3):
+        state = told(policy, state, Query(i, models), {"good": 1.0}, "good")
+    assert policy.chances(state, Query(1, models)) == [1, 0]
 
 
 @both
