@@ -55,11 +55,11 @@ class Linear(Single[LinearState], frozen=True, kw_only=True):
 
     @abstractmethod
     def preferences(self, means: Array, widths: Array, counts: Sequence[float]) -> Sequence[float]:
-        """Probabilities of models with these expected rewards theta^T x, widths sqrt(x^T A^-1 x), and rewards known."""
+        """Probabilities of models by expected rewards theta^T x, widths sqrt(x^T A^-1 x), and how often scored."""
 
     def initial_state(self, models: Sequence[str]) -> LinearState:
         regressions, levels = Regressions(self.ridge), beginning(self.drifts)
-        return self.with_models(LinearState(Tally(), Features(self.dimension), regressions, levels, []), models)
+        return self.with_models(LinearState(Tally(), Features(self.dimension), regressions, levels, [], []), models)
 
     def with_models(self, state: LinearState, models: Sequence[str]) -> LinearState:
         chosen = state.with_models(tuple(sorted(set(models))))
@@ -80,7 +80,7 @@ class Linear(Single[LinearState], frozen=True, kw_only=True):
     ) -> list[float]:
         if self.price > 0.0:
             means = means - self.price * np.array([self.costs.get(model, 1.0) for model in models])
-        chances = self.preferences(means, widths, state.tally.of(models)[0])
+        chances = self.preferences(means, widths, state.scores(models))
         share = max(0.0, self.exploration / max(1, len(models)) - state.spared)
         floors = [2.0 * share if 2.0 * share * (state.clock - last) > 1.0 else 0.0 for last in heard]
         rest = 1.0 - sum(floors)

@@ -25,6 +25,7 @@ class LinearRecord(Struct, array_like=True):
     turn: int
     levels: Levels
     heard: list[float]
+    scored: list[float]
     clock: float
     spared: float
 
@@ -33,8 +34,9 @@ class LinearRecord(Struct, array_like=True):
 class LinearState:
     """Tally, features, and a regression and a level for each of `tally.models`.
 
-    `clock` counts the feedbacks that scored a model, `heard` says when each was last scored, `spared` is the
-    part of the latest that scored a model that had not been asked.
+    `clock` counts the feedbacks that scored a model, `heard` says when each was last scored and `scored` how often, of
+    which, unlike of the tally, nothing is forgotten; `spared` is the part of the latest that scored a model that had
+    not been asked.
     """
 
     tally: Tally
@@ -42,6 +44,7 @@ class LinearState:
     regressions: Regressions
     levels: Levels
     heard: list[float]
+    scored: list[float]
     clock: float = 0.0
     spared: float = 0.0
 
@@ -52,7 +55,9 @@ class LinearState:
         """What is encoded."""
         theta, inverse = self.regressions.theta.tobytes(), self.regressions.inverse.tobytes()
         scales, turn = self.features.encoded(), self.regressions.turn
-        return LinearRecord(self.tally, scales, theta, inverse, turn, self.levels, self.heard, self.clock, self.spared)
+        return LinearRecord(
+            self.tally, scales, theta, inverse, turn, self.levels, self.heard, self.scored, self.clock, self.spared
+        )
 
     def with_models(self, models: tuple[str, ...]) -> LinearState:
         """A copy of the state of these models, but for the features, which are shared."""
@@ -60,9 +65,10 @@ class LinearState:
         rows = [known.get(model) for model in models]
         regressions, levels = self.regressions.of(rows, self.features.size), self.levels.of(rows)
         heard = [self.clock if row is None else self.heard[row] for row in rows]
+        scored = [0.0 if row is None else self.scored[row] for row in rows]
         counts, losses = self.tally.of(models)
         tally = Tally(models, list(counts), list(losses))
-        return LinearState(tally, self.features, regressions, levels, heard, self.clock, self.spared)
+        return LinearState(tally, self.features, regressions, levels, heard, scored, self.clock, self.spared)
 
     def expect(self, models: tuple[str, ...], x: Array) -> tuple[Array, Array, list[float]]:
         """Of each of `models`: the reward to be expected, its deviation in units of the noise's, and `heard`.
@@ -80,6 +86,11 @@ class LinearState:
             heard = [[*heard, self.clock][row] for row in rows]
         return means, deviations, heard
 
+    def scores(self, models: tuple[str, ...]) -> list[float]:
+        """How often each of `models` was ever scored."""
+        known = dict(zip(self.tally.models, self.scored, strict=True))
+        return [known.get(model, 0.0) for model in models]
+
     def learn(self, losses: Mapping[str, float], x: Array) -> None:
         """The losses of models that are known, in place."""
         rows = [i for i, model in enumerate(self.tally.models) if model in losses]
@@ -90,6 +101,7 @@ class LinearState:
             self.tally.counts[i] += 1.0
             self.tally.losses[i] += loss
             self.heard[i] = self.clock
+            self.scored[i] += 1.0
 
 
 def restored(record: LinearRecord, dimension: int, ridge: float) -> LinearState:
@@ -98,4 +110,5 @@ def restored(record: LinearRecord, dimension: int, ridge: float) -> LinearState:
     theta = np.frombuffer(record.theta).reshape(k, features.size).copy()
     inverse = np.frombuffer(record.inverse).reshape(k, features.size, features.size).copy()
     regressions = Regressions(ridge, theta, inverse, record.turn)
-    return LinearState(record.tally, features, regressions, record.levels, record.heard, record.clock, record.spared)
+    heard, scored = record.heard, record.scored
+    return LinearState(record.tally, features, regressions, record.levels, heard, scored, record.clock, record.spared)

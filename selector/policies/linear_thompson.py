@@ -21,7 +21,8 @@ class LinearThompson(Linear, frozen=True, kw_only=True, tag="linear_thompson"):
     Drawing a theta for each model and asking the greatest theta^T x is the same as drawing a model from P(best), and
     that is computed, so the logged probability is exact. `scale` is v: the greater, the more it explores; the
     true posterior's is the deviation of the noise, at most .5.
-    The published rule is `drifts = [0], exploration = 0, unasked = false`.
+    The published rule, but that a model counts as faultless before its first feedback, is `drifts = [0], exploration =
+    0, unasked = false`.
 
     Agrawal & Goyal: Thompson sampling for contextual bandits with linear payoffs (ICML 2013), with a theta for each
     model. With `discount`: Kim & Tewari: Randomized exploration for non-stationary stochastic linear bandits

@@ -15,9 +15,9 @@ from selector.policies.linear import Linear
 class LinUCB(Linear, frozen=True, kw_only=True, tag="linucb"):
     """Asks the model with the greatest theta^T x + alpha sqrt(x^T A^-1 x), ties broken evenly.
 
-    The greater `alpha`, the more it explores. It counts for 1 + `novelty` / n times as much where n rewards of a model
-    are known: as Student's t has wider tails than the normal, for of few the noise is not known either, and a good
-    model that fails at first must not be left for long. The published rule is `drifts = [0], exploration = 0,
+    The greater `alpha`, the more it explores. It is 1 + `novelty` / n times as great for a model that has been scored n
+    times (at least once): what is known after a few answers may be bad luck, which must not keep a good model out. The
+    published rule, but that a model counts as faultless before its first feedback, is `drifts = [0], exploration = 0,
     unasked = false, novelty = 0`.
 
     Li, Chu, Langford, Schapire: A contextual-bandit approach to personalized news article recommendation (WWW 2010),

@@ -214,17 +214,27 @@ def test_linucb_asks_whoever_may_be_the_greatest() -> None:
     assert list(policy.preferences(means, np.array([0.4, 0.1, 0.4]), [9, 9, 9])) == [0.5, 0, 0.5]
 
 
-def test_a_good_model_that_fails_at_first_is_asked_again_at_once() -> None:
-    policy, models = LinUCB(exploration=0, drifts=(0.0,)), ("fair", "good")
-    state = told(policy, policy.initial_state(models), Query(1, models), {"good": 1.0}, "good")
+def test_one_early_error_does_not_lock_a_model_out_but_four_do() -> None:
+    policy, models, wrong = LinUCB(exploration=0, drifts=(0.0,)), ("fair", "unlucky"), 1.0
+    state = told(policy, policy.initial_state(models), Query(1, models), {"unlucky": wrong}, "unlucky")
     for i in range(50):
-        state = told(policy, state, Query(i, models), {"fair": float(i % 5 == 0)}, "fair")
-    published = msgspec.structs.replace(policy, novelty=0)
-    assert published.chances(state, Query(1, models)) == [1, 0]
+        state = told(policy, state, Query(i, models), {"fair": wrong if i % 5 == 0 else 0.0}, "fair")
+    plain = msgspec.structs.replace(policy, novelty=0)
+    assert plain.chances(state, Query(1, models)) == [1, 0]
     assert policy.chances(state, Query(1, models)) == [0, 1]
     for i in range(3):
-        state = told(policy, state, Query(i, models), {"good": 1.0}, "good")
+        state = told(policy, state, Query(i, models), {"unlucky": wrong}, "unlucky")
     assert policy.chances(state, Query(1, models)) == [1, 0]
+
+
+def test_a_model_whose_feedback_fades_is_not_new_again() -> None:
+    policy, models = LinUCB(exploration=0, discount=0.9), ("often", "seldom")
+    state = policy.initial_state(models)
+    for i in range(100):
+        model = "seldom" if i % 20 == 0 else "often"
+        state = told(policy, state, Query(i, models), {model: 0.0}, model)
+    assert state.tally.of(models)[0][1] < 1
+    assert policy.decode(policy.encode(state)).scores(("new", *models)) == [0, 95, 5]
 
 
 @both
