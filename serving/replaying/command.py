@@ -115,6 +115,8 @@ def _evaluate(
 ) -> Evaluation:
     learning, matrices = asked_for(request, "classification", {name: name for name in found.actions}, {}), {}
     for name, policy in learning.items():
+        if name in found.matrices:
+            raise InvalidCandidate(f"--candidate: {name!r} is also the name of a policy that is asked for")
         if policy.learns_from == "nothing":
             matrices[name] = constant(name, policy, found.actions)
     source: Source = Memory(found.log, found.matrices | matrices, names=found.actions)

@@ -166,9 +166,20 @@ def test_policies_are_replayed_on_files_too(files: Files) -> None:
     """One that learns by rejection sampling, one that does not as if it were a file."""
     arguments = ("--policy", "static", "--set", "model=7", "--compare", "exp3", "--estimator", "snips")
     found = rows("--log", files.log, "--map", MAP, *arguments)
-    assert [(row["candidate"], row["evaluated"]) for row in found] == [("static", "stationary"), ("exp3", "learning")]
+    assert [(row["candidate"], row["evaluated"]) for row in found] == [
+        ("static model=7", "stationary"),
+        ("exp3", "learning"),
+    ]
     assert found[0]["value"] == pytest.approx(files.click[files.item == 1].mean())
     assert 0 < found[1]["decisions"] < 400
+
+
+@pytest.mark.parametrize("policy", ["exp3", "majority_vote"])
+def test_a_file_and_a_policy_are_not_called_alike(files: Files, policy: str) -> None:
+    candidate = ("--candidate", f"{policy}={files.candidate}")
+    result = replay("--log", files.log, "--map", MAP, *candidate, "--policy", policy)
+    assert result.exit_code == 2
+    assert f"--candidate: {policy!r} is also the name of a policy" in result.stderr
 
 
 def test_the_table_names_everything_and_warns_once(files: Files) -> None:

@@ -91,14 +91,15 @@ def told(folder: Path, *arguments: str) -> dict[str, Any]:
 def test_candidates_are_compared_on_the_log_and_the_fold_is_the_servers(tmp_path: Path) -> None:
     learner = a_store(tmp_path, Exp4())
     found = told(tmp_path, "--policy", "exp3", "--set", "learning_rate=0.1", "--compare", "thompson", "--by", "side")
-    assert [row["candidate"] for row in found["rows"]] == ["exp3", "thompson"]
+    name = "exp3 learning_rate=0.1"
+    assert [row["candidate"] for row in found["rows"]] == [name, "thompson"]
     assert {row["estimator"] for row in found["rows"]} == {"exact"}
     digest = blake2b(learner.encode(), digest_size=16).hexdigest()
     assert found["outcomes"]["(logged)"]["state"] == digest
     assert found["outcomes"]["(logged)"]["cost"] == 6.0
-    assert 1.0 <= found["outcomes"]["exp3"]["cost"] <= 4.0
-    assert set(found["outcomes"]["exp3"]["segments"]) == {"0", "1"}
-    assert json.loads(found["settings"]["candidates"]["exp3"])["learning_rate"] == 0.1
+    assert 1.0 <= found["outcomes"][name]["cost"] <= 4.0
+    assert set(found["outcomes"][name]["segments"]) == {"0", "1"}
+    assert json.loads(found["settings"]["candidates"][name])["learning_rate"] == 0.1
     assert found["settings"]["first"] == "1970-01-01T00:00:01+00:00"
 
 
@@ -134,6 +135,17 @@ def test_a_grid_of_settings_is_tried_in_one_pass_and_named_by_them(tmp_path: Pat
     assert "of all: estimator exact, interval bootstrap, ESS 150" in shown
 
 
+def test_a_setting_may_be_compared_with_its_default(tmp_path: Path) -> None:
+    a_store(tmp_path, Exp4())
+    settings = ("--set", 'costs={"cnn": 4}', "--set", "novelty=0", "--grid", "alpha=0.5,1")
+    found = told(tmp_path, "--policy", "linucb", *settings, "--compare", "linucb", "--compare", "linucb")
+    names = [f'linucb costs={{"cnn":4}} novelty=0 alpha={alpha}' for alpha in (0.5, 1)]
+    assert [row["candidate"] for row in found["rows"]] == [*names, "linucb"], "the same asked twice is one"
+    candidates = {name: json.loads(text) for name, text in found["settings"]["candidates"].items()}
+    assert [candidates[name]["novelty"] for name in names] == [0.0, 0.0]
+    assert candidates["linucb"]["novelty"] > 0.0
+
+
 def test_the_largest_segments_are_shown_with_how_many_more_there_are(tmp_path: Path) -> None:
     a_store(tmp_path, Exp4())
     found = told(tmp_path, "--compare", "exp3", "--by", "room")["outcomes"]["exp3"]["segments"]
@@ -166,9 +178,9 @@ class TestTheGate:
         a_store(tmp_path, Static(model="forest"), shadows=True)
         settings = ("--policy", "static", "--set", "model=cnn", "--promote", "--margin", "0.02")
         dry = told(tmp_path, *settings)["gate"]
-        assert (dry["adopt"], dry["adopted"], in_use(tmp_path)) == ("static", False, "forest:1")
+        assert (dry["adopt"], dry["adopted"], in_use(tmp_path)) == ("static model=cnn", False, "forest:1")
         done = told(tmp_path, *settings, "--yes")["gate"]
-        assert (done["adopt"], done["adopted"], in_use(tmp_path)) == ("static", True, "cnn")
+        assert (done["adopt"], done["adopted"], in_use(tmp_path)) == ("static model=cnn", True, "cnn")
         with closing(open_log(f"sqlite:///{tmp_path}/windjammer.db")) as log:
             entry = log.announcement("digits")
         assert entry is not None
@@ -197,10 +209,10 @@ class TestTheGate:
         """All three models at random, of which the best is right in nine cases of ten."""
         a_store(tmp_path, EpsilonGreedy(epsilon=1.0), 900)
         gate = told(tmp_path, "--policy", "static", "--set", "model=cnn", "--compare", "exp4", "--promote")["gate"]
-        assert gate["adopt"] == "static"
-        assert gate["candidates"]["static"]["estimator"] == "blend"
+        assert gate["adopt"] == "static model=cnn"
+        assert gate["candidates"]["static model=cnn"]["estimator"] == "blend"
         assert gate["candidates"]["exp4"]["reason"] == "the log does not tell the outcome of all its decisions"
-        assert gate["current"]["value"] < gate["candidates"]["static"]["low"]
+        assert gate["current"]["value"] < gate["candidates"]["static model=cnn"]["low"]
 
     def test_leaves_a_running_server_alone(self, tmp_path: Path) -> None:
         a_store(tmp_path, Static(model="forest"), shadows=True)
@@ -242,6 +254,10 @@ def in_use(folder: Path) -> str:
         (["--policy", "exp3", "--grid", "learning_rate"], "--grid: expected KEY=VALUE,VALUE,..."),
         (["--policy", "exp3", "--grid", "rate=1,2"], "unknown key 'rate'"),
         (["--compare", "exp3", "--grid", "share=0,1"], "--grid goes with --policy"),
+        (["--compare", "exp3", "--set", "share=0"], "--set goes with --policy"),
+        (["--policy", "exp3", "--set", "share=0", "--set", "share=1"], "--set, --grid: 'share' is given twice"),
+        (["--policy", "exp3", "--set", "share=0", "--grid", "share=0,1"], "--set, --grid: 'share' is given twice"),
+        (["--policy", "exp3", "--set", "name=exp4"], "--set, --grid: 'name' is given twice"),
         (["--policy", "exp3", "--yes"], "--yes goes with --promote"),
     ],
 )
