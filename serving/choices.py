@@ -34,8 +34,9 @@ def read_policy(
     where = f"{where} ({kind.__struct_config__.tag})"
     if "model" in settings and "model" in keys(kind):
         check_choice("model", str(settings["model"]), [*models, *models.values()], f"{where} model")
-    if "costs" in keys(kind) and ("price" not in keys(kind) or settings.get("price")):
-        settings["costs"] = {**costs, **_own_costs(settings.get("costs", {}), models, f"{where} costs")}
+    if "costs" in keys(kind):
+        own = _own_costs(settings.get("costs", {}), models, f"{where} costs")
+        settings["costs"] = {**costs, **own} if "price" not in keys(kind) or settings.get("price") else own
     return read(kind, {"task": task, **settings}, where)
 
 

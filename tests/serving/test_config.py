@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,18 @@ def test_costs_are_given_to_a_policy_with_a_price() -> None:
 
     assert priced.applications["digits"].policy == LinUCB(price=0.02, costs={"svm:1": 1.0, "cnn:2": 7.5})
     assert plain.applications["digits"].policy == LinUCB()
+
+
+@pytest.mark.parametrize("price", [0, 0.02])
+@pytest.mark.parametrize("name", ["linucb", "linear_thompson"])
+def test_costs_are_of_the_applications_models_whether_there_is_a_price_or_not(name: str, price: float) -> None:
+    def policy(costs: str) -> str:
+        return LEAST.replace('"exp3"', f'{{ name = "{name}", price = {price}, costs = {costs} }}')
+
+    given = parse(policy("{ svm = 3 }"), FOLDER).applications["digits"].policy
+    assert json.loads(given.settings)["costs"]["svm:1"] == 3.0
+    with pytest.raises(ConfigError, match="costs: unknown model 'svn'; did you mean 'svm'"):
+        parse(policy("{ svn = 3 }"), FOLDER)
 
 
 def test_the_least_configuration_has_the_documented_defaults() -> None:
