@@ -10,7 +10,7 @@ from msgspec import Struct
 from selector.losses import AnyLoss, Loss
 from selector.policies import AnyPolicy
 from selector.policy import Policy, Task
-from serving.settings import ConfigError, check_choice, convert, keys, read
+from serving.settings import ConfigError, check_choice, check_keys, convert, keys, read
 
 S = TypeVar("S", bound=Struct)
 
@@ -24,7 +24,7 @@ LOSSES: dict[Task, tuple[str, ...]] = {
 def read_policy(
     value: object, task: Task, models: Mapping[str, str], costs: Mapping[str, float], where: str
 ) -> Policy[Any]:
-    """The policy that `value` names, for `task` unless it says its own. Raises ConfigError.
+    """The policy that `value` names, for `task`: that is the application's, and no setting. Raises ConfigError.
 
     `models` are the application's: the key of each by its name in the file. A setting `model` takes either of one.
     `costs` of the models, by key, are those of a policy that heeds them, where its own setting does not say otherwise;
@@ -32,12 +32,15 @@ def read_policy(
     """
     kind, settings = _chosen("policy", value, policy_kinds(), where)
     where = f"{where} ({kind.__struct_config__.tag})"
-    if "model" in settings and "model" in keys(kind):
+    if "task" in settings:
+        raise ConfigError(f"{where}: 'task' is no setting of a policy, but the application's: {task!r} here")
+    check_keys(settings, [key for key in keys(kind) if key != "task"], where)
+    if "model" in settings:
         check_choice("model", str(settings["model"]), [*models, *models.values()], f"{where} model")
     if "costs" in keys(kind):
         own = _own_costs(settings.get("costs", {}), models, f"{where} costs")
         settings["costs"] = {**costs, **own} if "price" not in keys(kind) or settings.get("price") else own
-    return read(kind, {"task": task, **settings}, where)
+    return read(kind, settings, where, task=task)
 
 
 def _own_costs(value: object, models: Mapping[str, str], where: str) -> dict[str, Any]:

@@ -214,6 +214,16 @@ MISTAKES = {
         '{ name = "exp3", learning_rat = 1 }',
         "[applications.digits] policy (exp3): unknown key 'learning_rat'; did you mean 'learning_rate'?",
     ),
+    "setting that is nobody's": (
+        '"exp3"',
+        '{ name = "exp4", tusk = 1 }',
+        "policy (exp4): unknown key 'tusk'. Valid: 'learning_rate', 'restart', 'share'",
+    ),
+    "task of a policy": (
+        '"exp3"',
+        '{ name = "exp3", task = "regression" }',
+        "policy (exp3): 'task' is no setting of a policy, but the application's: 'classification' here",
+    ),
     "setting out of range": (
         '"exp3"',
         '{ name = "exp3", share = 2 }',
