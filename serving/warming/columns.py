@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
 from selector.replay import InvalidLog
 from serving.replaying.mapping import pairs
 from serving.settings import unknown
+from serving.warming.misspelling import like
 
 HINT = "--map says which column is what: label=COLUMN, MODEL=COLUMN"
 
@@ -35,7 +36,8 @@ def find(text: str | None, columns: Sequence[str], models: Mapping[str, str]) ->
     """What `text` (of --map) says, else those that are named like a role: `label`, `user`, a model, `MODEL.score`.
 
     `models` are the application's: the key of each by its name in the configuration. Raises InvalidLog where a column
-    does not exist, or there is none with labels, or with any model's outputs.
+    does not exist, or there is none with labels, or with any model's outputs, or where one that would not be read
+    seems to be a role misspelt: what is appended without it stays so.
 
     >>> find("label=truth", ["truth", "svm", "svm.score", "user"], {"svm": "svm:1", "cnn": "cnn:2"}).all
     ('truth', 'svm', 'svm.score', 'user')
@@ -55,21 +57,55 @@ def find(text: str | None, columns: Sequence[str], models: Mapping[str, str]) ->
             f"found {', '.join(columns)}. {HINT}"
         )
     names = {name: key for name, key in models.items() if key in outputs}
-    return Columns(
+    found = Columns(
         label,
         outputs,
-        {key: column for name, key in names.items() if (column := named(f"{name}.score"))},
-        {key: column for name, key in names.items() if (column := named(f"{name}.cost"))},
+        {key: column for name, key in names.items() if (column := named(f"{name}.score") or named(f"{key}.score"))},
+        {key: column for name, key in names.items() if (column := named(f"{name}.cost") or named(f"{key}.cost"))},
         named("user"),
         contexts,
     )
+    _check_unread(found, columns, models)
+    return found
+
+
+def _check_unread(found: Columns, columns: Sequence[str], models: Mapping[str, str]) -> None:
+    """Raise InvalidLog where a column that would not be read is almost named like a role that has none."""
+    unread = [column for column in columns if column not in found.all and not _of_another(column, columns)]
+    for role in _open(found, models):
+        for column in unread:
+            if like(column, role):
+                raise InvalidLog(
+                    f"column {column!r} would not be read; did you mean {role!r}? Rename it or leave it out, "
+                    f"or give --map {role}={column}"
+                )
+
+
+def _open(found: Columns, models: Mapping[str, str]) -> Iterator[str]:
+    """The roles that have no column yet."""
+    if found.user is None:
+        yield "user"
+    for name, key in models.items():
+        if key not in found.outputs:
+            yield from (name, key)
+            continue
+        if key not in found.scores:
+            yield from (f"{name}.score", f"{key}.score")
+        if key not in found.costs:
+            yield from (f"{name}.cost", f"{key}.cost")
+
+
+def _of_another(column: str, columns: Sequence[str]) -> bool:
+    """Whether it is the score or cost of a model that has a column, and so no other's."""
+    model, _, kind = column.rpartition(".")
+    return kind in ("score", "cost") and model in columns
 
 
 def _given(
     text: str | None, columns: Sequence[str], models: Mapping[str, str]
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     """The columns by role, and the contexts."""
-    of_models = [role for name, key in models.items() for role in (name, key, f"{name}.score", f"{name}.cost")]
+    of_models = [f"{model}{kind}" for model in (*models, *models.values()) for kind in ("", ".score", ".cost")]
     roles = dict.fromkeys(["label", "user", "context", *of_models])
     given: dict[str, str] = {}
     contexts: list[str] = []

@@ -18,7 +18,9 @@ def test_columns_are_found_by_their_names() -> None:
 
 
 def test_a_model_may_be_named_with_its_version() -> None:
-    assert find(None, ["label", "cnn:2"], MODELS).outputs == {"cnn:2": "cnn:2"}
+    found = find(None, ["label", "cnn:2", "cnn:2.score", "cnn:2.cost"], MODELS)
+    assert found.outputs == {"cnn:2": "cnn:2"}
+    assert (found.scores, found.costs) == ({"cnn:2": "cnn:2.score"}, {"cnn:2": "cnn:2.cost"})
 
 
 def test_what_is_mapped_goes_before_what_is_named() -> None:
@@ -35,8 +37,33 @@ def test_what_is_mapped_goes_before_what_is_named() -> None:
         ("label=trut", ["truth", "svm"], "unknown column 'trut'; did you mean 'truth'"),
         ("smv=a", ["label", "a"], "unknown role 'smv'; did you mean 'svm'"),
         ("label", ["label", "svm"], "expected ROLE=COLUMN, found 'label'"),
+        (None, ["label", "svm", "svm.scor"], "'svm.scor' would not be read; did you mean 'svm.score'"),
+        (None, ["label", "svm", "svm.score", "svm_cost"], "'svm_cost' would not be read; did you mean 'svm.cost'"),
+        (None, ["label", "svm", "SVM.Score"], "did you mean 'svm.score'"),
+        (None, ["label", "svm", "smv.score"], "did you mean 'svm.score'"),
+        (None, ["label", "svm", "cnn:2", "cnn:2.scores"], "did you mean 'cnn:2.score'"),
+        (None, ["label", "svm", "ncn"], "did you mean 'cnn'"),
+        (None, ["label", "svm", "User"], "did you mean 'user'.* or give --map user=User"),
+        ("svm=said", ["label", "said", "svm.scor"], "did you mean 'svm.score'"),
     ],
 )
 def test_a_mistake_is_told_with_the_nearest_name(text: str | None, names: list[str], told: str) -> None:
     with pytest.raises(InvalidLog, match=told):
         find(text, names, MODELS)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["svm", "id", "query", "svm.latency", "used", "answer"],
+        ["svm", "svm2", "svm2.score", "cnn:1", "cnn:1.cost"],
+        ["svm", "svm.score", "svm.scores", "swm", "cnn.score"],
+    ],
+)
+def test_columns_of_other_things_are_left_alone(names: list[str]) -> None:
+    """Other models' among them, and what resembles a role that has its column."""
+    assert find(None, ["label", *names], MODELS).outputs == {"svm:1": "svm"}
+
+
+def test_a_column_that_resembles_a_role_may_be_told_to_be_something_else() -> None:
+    assert find("context=User", ["label", "svm", "User"], MODELS).contexts == ("User",)

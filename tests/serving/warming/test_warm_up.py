@@ -118,11 +118,19 @@ def test_it_is_refused_while_a_server_holds_the_log(folder: Path) -> None:
 
 
 def test_what_was_not_read_is_told(folder: Path) -> None:
-    (folder / "outputs.csv").write_text("truth,good,bda\n1,1,1\n")
+    (folder / "outputs.csv").write_text("truth,good,other\n1,1,1\n")
     told = warm_up(folder, "--map", "label=truth").stdout
     assert "no column has outputs of bad:1" in told
-    assert "not read: bda" in told
+    assert "not read: other" in told
     assert "lists no classes" not in told
+
+
+def test_with_a_column_misspelt_nothing_is_appended(folder: Path) -> None:
+    (folder / "outputs.csv").write_text("label,good,good.scor,bad\n1,1,0.9,0\n")
+    result = warm_up(folder)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "column 'good.scor' would not be read; did you mean 'good.score'?" in result.stderr
+    assert entries(folder) == []
 
 
 def test_without_classes_it_is_told_what_labels_were_taken_for(folder: Path) -> None:
