@@ -24,14 +24,15 @@ class ConfigError(WindjammerError):
 
 
 def unknown(kind: str, name: str, valid: Iterable[str]) -> str:
-    """A message about a name that does not exist, with the nearest that does.
+    """A message about a name that does not exist, with the nearest that does, whatever the case of either.
 
     >>> unknown("policy", "exp33", ["exp3", "exp4"])
     "unknown policy 'exp33'; did you mean 'exp3'? Valid: 'exp3', 'exp4'"
     """
     names = sorted(set(valid))
-    nearest = get_close_matches(name, names, n=1)
-    guess = f"; did you mean {nearest[0]!r}?" if nearest else "."
+    folded = {each.casefold(): each for each in names}
+    nearest = get_close_matches(name.casefold(), folded, n=1)
+    guess = f"; did you mean {folded[nearest[0]]!r}?" if nearest else "."
     return f"unknown {kind} {name!r}{guess} Valid: {', '.join(map(repr, names)) or 'none'}"
 
 

@@ -203,6 +203,13 @@ MISTAKES = {
         '"exp33"',
         "[applications.digits] policy: unknown policy 'exp33'; did you mean 'exp3'?",
     ),
+    "policy in another case": ('"exp3"', '"linUCB"', "unknown policy 'linUCB'; did you mean 'linucb'?"),
+    "model in another case": (
+        '["svm", "cnn"]',
+        '["SVM", "cnn"]',
+        "[applications.digits] models: unknown model 'SVM'; did you mean 'svm'?",
+    ),
+    "datatype in another case": ("FP32", "fp32", "input datatype: unknown datatype 'fp32'; did you mean 'FP32'?"),
     "policy without name": (
         '"exp3"',
         "{ share = 0 }",
