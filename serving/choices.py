@@ -24,7 +24,7 @@ LOSSES: dict[Task, tuple[str, ...]] = {
 def read_policy(
     value: object, task: Task, models: Mapping[str, str], costs: Mapping[str, float], where: str
 ) -> Policy[Any]:
-    """The policy that `value` names, for `task`: that is the application's, and no setting. Raises ConfigError.
+    """The policy that `value` names, for `task`: that is the application's, no other may be set. Raises ConfigError.
 
     `models` are the application's: the key of each by its name in the file. A setting `model` takes either of one.
     `costs` of the models, by key, are those of a policy that heeds them, where its own setting does not say otherwise;
@@ -32,7 +32,7 @@ def read_policy(
     """
     kind, settings = _chosen("policy", value, policy_kinds(), where)
     where = f"{where} ({kind.__struct_config__.tag})"
-    if "task" in settings:
+    if settings.pop("task", task) != task:  # as settings that are told name it, the application's is no mistake
         raise ConfigError(f"{where}: 'task' is no setting of a policy, but the application's: {task!r} here")
     check_keys(settings, [key for key in keys(kind) if key != "task"], where)
     if "model" in settings:

@@ -143,6 +143,11 @@ def test_a_policy_may_have_settings() -> None:
     assert config.applications["digits"].policy == Exp4(learning_rate=0.25, share=0.0)
 
 
+def test_settings_that_are_told_can_be_given_again() -> None:
+    config = parse(changed('"exp3"', '{ name = "exp4", task = "classification" }'), FOLDER)
+    assert config.applications["digits"].policy == Exp4()
+
+
 @pytest.mark.parametrize("model", ["svm", "svm:1"])
 def test_a_static_policy_names_one_of_the_applications_models(model: str) -> None:
     config = parse(changed('"exp3"', f'{{ name = "static", model = "{model}" }}'), FOLDER)
