@@ -35,7 +35,7 @@ class Dissent(Signal):
         self._unity = 1.0  # how often its siblings are of one mind
         self._usual_unity = 1.0
         self._blocks = 0.0
-        self._since = 0  # the last query before it began to dissent
+        self._since = 0  # the last query before those whose dissents count
         self._labels = 0.0  # of later ones
         self._losses = 0.0
 
@@ -48,11 +48,12 @@ class Dissent(Signal):
         self._unity += (rate - self._unity) / 2
         if n:
             self.add(n, dissents)
+        if not self.rising:
+            self._since, self._labels, self._losses = newest, 0.0, 0.0
         if not self.changed:
             self._blocks = min(_BLOCKS, self._blocks + 1.0)
             self._usual_unity += (rate - self._usual_unity) / self._blocks
             self._said, self._minds = Counter(), Counter()
-            self._since, self._labels, self._losses = newest, 0.0, 0.0
             self._usual_minds.update(minds)
             if self._usual_minds.total() > _MINDS:
                 self._usual_minds = Counter({mind: n // 2 for mind, n in self._usual_minds.items() if n > 1})

@@ -147,10 +147,10 @@ class Monitor:
         return model not in self._resting
 
     def _score(self, model: str, case: Case, at: float) -> list[HealthChanged]:
-        trials, signs = self._trials.get(model), self._signs[model]
+        trials, signs, standing = self._trials.get(model), self._signs[model], self._standings.get(model)
+        if standing is not None and standing.state != "suspect" and at < standing.since:
+            return []  # of the time before
         if trials is not None:
-            if at < self._standings[model].since:
-                return []  # of the time before
             before = trials.hope
             trials.add("loss", 1, case.loss)
             self._probes.follow(model, trials, before)

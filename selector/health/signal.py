@@ -131,6 +131,11 @@ class Signal:
         return self._watch.worse >= _CALM or (self.changed and self.count <= _MEMORY)
 
     @property
+    def rising(self) -> bool:
+        """Whether a rise has been proved, or half of what proves it is there: the present level begins with that."""
+        return self.changed or self._watch.rise_count > 0.0
+
+    @property
     def seen(self) -> float:
         """All observations so far."""
         return self._count

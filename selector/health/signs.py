@@ -14,6 +14,7 @@ from selector.health.dissent import ENOUGH, LEFT, USEFUL, Dissent
 from selector.health.labelled import Case, Labelled
 from selector.health.run import Run
 from selector.health.signal import KNOWN, SILENT, Signal
+from selector.health.trial import ACQUITTAL
 
 _RUN = 4  # no shorter run is one of a model that is stuck
 _FAILING = 0.5  # of its queries a model that has failed does not answer
@@ -36,7 +37,7 @@ class Signs:
 
     def __init__(self, usual: Mapping[str, float] | None = None) -> None:
         known = {name: (level, KNOWN) for name, level in (usual or {}).items()}
-        self._labelled = Labelled(*known.get("loss", (0.0, 0.0)))
+        self._labelled = Labelled(*known.get("loss", known.get(ACQUITTAL, (0.0, 0.0))))
         self.failures = Signal(SILENT, *known.get("failures", (0.01, KNOWN)))
         self.dissent = Dissent(*known.get("dissent", (0.0, 0.0)))
         self.score = Signal(SILENT, welcome=False, trusted=KNOWN)
@@ -84,7 +85,7 @@ class Signs:
             or self._stuck(siblings)
         )
         changed = self._changed(siblings)
-        return Findings(changed or failed, failed, self._levels() if failed else {})
+        return Findings(changed or failed, failed, self._levels(guess) if failed else {})
 
     def _changed(self, siblings: Sequence[Signs]) -> str:
         if self.loss.changed:
@@ -125,11 +126,20 @@ class Signs:
             return ""
         return f"it said {run.output!r} {run.length} times running; of its answers {run.usual:.2f} usually are that"
 
-    def _levels(self) -> dict[str, tuple[float, float]]:
+    def _levels(self, guess: float | None) -> dict[str, tuple[float, float]]:
         levels = {name: _levels(signal) for name, signal in self._named.items() if signal.seen > 0}
         if self.run.stuck(SILENT):
             levels["repeats"] = (self.run.repeats, 1.0)
-        return {name: level for name, level in levels.items() if level[1] - level[0] >= USEFUL}
+        levels = {name: level for name, level in levels.items() if level[1] - level[0] >= USEFUL}
+        if "dissent" in levels and "loss" not in levels and self.loss.known >= KNOWN:
+            levels[ACQUITTAL] = self._feared(levels["dissent"], guess)
+        return levels
+
+    def _feared(self, dissent: tuple[float, float], guess: float | None) -> tuple[float, float]:
+        """The loss that is usual, and what it would be if the new dissent were all error, which labels may refute."""
+        usual = self.loss.usual
+        useless = 1.0 if guess is None else max(guess, usual)
+        return usual, min(useless, usual + dissent[1] - dissent[0])
 
     @property
     def _named(self) -> dict[str, Signal]:

@@ -13,7 +13,10 @@ RECOVERED = log(100.0)  # nats for "well" and against "failed"
 RELAPSED = log(1_000.0)  # nats against; more, for a model that has recovered is asked often
 HELD = 40.0  # observations without a relapse
 TELLING = 0.1  # levels closer than this tell nothing
+ACQUITTAL = "loss by labels"
+"""The loss of a model that is accused by its siblings alone: it may speak for the model, but not against it."""
 _LEAST, _MOST = 0.02, 0.98  # no one observation is proof
+_DOUBT = 1.0  # nats: no more than this says nothing
 _UNKNOWN = (0.02, 0.5)
 
 
@@ -49,7 +52,7 @@ class Trial(Struct):
 
 
 class Trials:
-    """All signals of one model that tell a failure from health. Labels, where there are any, outweigh the rest.
+    """All signals of one model that tell a failure from health. What labels say for it outweighs the rest.
 
     The more often it has relapsed, the more a recovery takes to be believed: a model that is neither well nor
     failing would come and go.
@@ -62,11 +65,12 @@ class Trials:
         failures = Trial(*_UNKNOWN)
         self._telling = told or {"failures": failures}
         self.by_name = {"failures": failures} | self._telling
+        self._labels = told.get("loss", told.get(ACQUITTAL))
         self._last: Label | None = None
 
     def add(self, name: str, n: float, total: float) -> None:
         """`n` observations of a signal; of one that tells nothing they are not used."""
-        trial = self.by_name.get(name)
+        trial = self._labels if name == "loss" else self.by_name.get(name)
         if trial is not None:
             trial.add(n, total)
 
@@ -80,31 +84,32 @@ class Trials:
     @property
     def hope(self) -> float:
         """How much the last observations speak for a recovery, in nats."""
-        return max(trial.good for trial in self._deciding.values())
+        return max(trial.good for trial in self._telling.values())
 
     @property
     def recovered(self) -> str:
         """The signal that proves a recovery, while none speaks against it; empty if there is none."""
-        against = (self.by_name["failures"], *self._deciding.values())
-        if any(trial.good == 0.0 and trial.bad > 1.0 for trial in against):
+        against = (self.by_name["failures"], *self._accusing.values())
+        if any(trial.good == 0.0 and trial.bad > _DOUBT for trial in against):
             return ""
         needed = RECOVERED * (1 + self.relapses)
-        return next((name for name, trial in self._deciding.items() if trial.good >= needed), "")
+        return next((name for name, trial in self._telling.items() if trial.good >= needed), "")
 
     @property
     def relapsed(self) -> str:
         """The signal that proves a relapse; empty if there is none."""
-        trials = self._deciding | {"failures": self.by_name["failures"]}
+        trials = self._accusing | {"failures": self.by_name["failures"]}
         return next((name for name, trial in trials.items() if trial.bad >= RELAPSED), "")
 
     @property
     def held(self) -> bool:
         """Whether nothing has happened for so long that the model may be taken for well."""
-        return any(trial.count >= HELD for trial in self._deciding.values())
+        return any(trial.count >= HELD for trial in self._telling.values())
 
     @property
-    def _deciding(self) -> dict[str, Trial]:
-        labels = self._telling.get("loss")
-        if labels is None or labels.count == 0:
-            return self._telling
-        return {name: trial for name, trial in self._telling.items() if name in ("loss", "failures")}
+    def _accusing(self) -> dict[str, Trial]:
+        """Those that may speak against the model: while its labels speak for it, only they and failures to answer."""
+        labels = self._labels
+        cleared = labels is not None and labels.good > labels.bad + _DOUBT
+        names = {"loss", "failures"} if cleared else self._telling.keys() - {ACQUITTAL}
+        return {name: trial for name, trial in self._telling.items() if name in names}

@@ -242,3 +242,14 @@ def test_late_labels_neither_clear_nor_convict_a_model_of_what_it_says_now() -> 
     ward.run(3_000, labels=True)
     assert ward.state("a") == "healthy"
     assert [change.state for _, change in ward.changes].count("quarantined") == 1
+
+
+def test_labels_of_a_failure_that_come_after_the_recovery_do_not_convict_again() -> None:
+    for seed in range(5):
+        ward = Ward(seed, models()).run(HISTORY, labels=True)
+        ward.delay = 400
+        ward.models["a"] = constant(3)
+        ward.run(600, labels=True)
+        ward.models["a"] = errs(0.1)
+        ward.run(1_500, labels=True)
+        assert [change.state for _, change in ward.changes if change.model == "a"].count("quarantined") == 1

@@ -55,6 +55,7 @@ def absent(truth: int, rng: Random) -> Prediction:
 class Ward:
     """Models by name, each with what it says; labels come `delay` queries late.
 
+    `alone` has the truths that one model settles without the others, by that model: a cascade asks it alone.
     `changes` has every change so far, with the query that brought it.
     """
 
@@ -66,6 +67,7 @@ class Ward:
         self.learner = Population(Static(model=min(models), task=task), loss)
         self.queries = 0
         self.delay = 0
+        self.alone: dict[int, str] = {}
         self._labels: deque[tuple[Decision, Feedback]] = deque()
         self.changes: list[tuple[int, HealthChanged]] = []
         self._fold(ModelsChanged(tuple(sorted(models))))
@@ -91,7 +93,8 @@ class Ward:
 
     def _ask(self, truth: int, labels: bool, votes: bool) -> None:
         resting = self.resting
-        said, failed = self._said(sorted(set(self.models) - resting), truth)
+        asked = set(self.models) - resting
+        said, failed = self._said(sorted(asked & {self.alone.get(truth)} or asked), truth)
         probed = [model for model, _ in self.monitor.probes(sorted(resting), self.rng)]
         joined, missed = self._said(probed, truth)
         changes = list(self.monitor.answered(self.queries, said, failed)) if votes else []
