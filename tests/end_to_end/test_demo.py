@@ -70,6 +70,8 @@ Start = Callable[..., Demonstration]
 @pytest.fixture
 def demonstrate(tmp_path: Path) -> Iterator[Start]:
     started: list[Demonstration] = []
+    # jobs in the background of a script ignore Ctrl-C, and so would all that these tests start
+    ours = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def start(*options: str) -> Demonstration:
         started.append(Demonstration(tmp_path, *options))
@@ -78,6 +80,7 @@ def demonstrate(tmp_path: Path) -> Iterator[Start]:
     yield start
     for demo in started:
         demo.end()
+    signal.signal(signal.SIGINT, ours)
 
 
 def test_all_that_it_claims_holds_and_the_server_stays_up_until_told_otherwise(demonstrate: Start) -> None:
