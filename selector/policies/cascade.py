@@ -35,7 +35,8 @@ Share = Annotated[float, Meta(gt=0, lt=1)]
 class CascadeState(Struct, array_like=True):
     """What is known of models, by name: `ids` are their bits in `stages`, `bills` mean reported cost and its count.
 
-    `due` counts up to the next decision that is taken for a random one, though its models were asked for certain.
+    `due` counts up to the next decision that is taken for a random one, though by its answers all were asked for
+    certain.
     """
 
     tally: Tally = field(default_factory=Tally)
@@ -228,14 +229,15 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
 
     def _learn(self, state: CascadeState, plan: Plan, decision: Decision, met: Course) -> None:
         random = all(model in met.said for model in met.models)
-        if random and met.drawn == 1.0:
+        at_once = len(decision.selections) == 1
+        if random and met.drawn == 1.0 and not at_once:
             state.due += plan.share
             random = state.due >= 1.0
             state.due -= random
         within = None if random else {plan.mask(said) for said in met.rounds}
         rehearsal = Rehearsal(plan, met.models, met.said, met.right, within)
         rehearsal.play()
-        if random and len(decision.selections) == 1:  # asked for what others said, it is no random query for any set
+        if random and at_once:  # asked for what others said, it is no random query for any set
             rehearsal.widen()
         rehearsal.learn_steps()
         rehearsal.learn_labels()

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from selector import Cascade
 from selector.cascade.plan import STAGES
-from selector.decisions import Decision, Feature, Prediction, Query, Selection
+from selector.decisions import Answer, Decision, Feature, Prediction, Query, Selection
 from selector.policies.cascade import CascadeState
 from tests.benchmarks.model_failure import decide
 
@@ -135,6 +135,17 @@ def test_where_all_are_asked_every_set_of_them_learns_also_those_that_the_plan_n
         state = policy.observe(state, decision, dict.fromkeys(said, 0.0))
     pair = 1 << state.ids["b"] | 1 << state.ids["c"]
     assert state.stages[pair].pool.seen == 60
+
+
+def test_every_labelled_row_of_all_models_teaches_every_set_of_them() -> None:
+    policy, query = Cascade(costs={"a": 0.1, "b": 1.0, "c": 1.0}), Query(1, ("a", "b", "c"))
+    state = policy.initial_state(query.available)
+    for i in range(1_000):
+        said = {model: Prediction(i % 3, score=0.99) for model in query.available}
+        row = Decision("", query, 0.0, "ensemble", (Selection(query.available, 1.0),), said, Answer(i % 3))
+        state = policy.observe(state, row, dict.fromkeys(said, 0.0))
+    assert len(state.stages) == 8
+    assert {stage.pool.seen for mask, stage in state.stages.items() if mask} == {1_000}
 
 
 def test_what_a_model_says_while_it_is_left_out_teaches_nothing() -> None:
