@@ -26,6 +26,10 @@ class Course(Struct, frozen=True):
     rounds: list[list[str]]
     drawn: float
 
+    def at_once(self) -> bool:
+        """Whether all were asked in one round, for nothing that any had said, and answered."""
+        return len(self.rounds) == 2 and len(self.rounds[1]) == len(self.models)
+
     def certain(self) -> dict[str, Prediction]:
         """What was said before anybody was asked by chance."""
         return {model: what for model, what in self.said.items() if self.chance.get(model) == 1.0}

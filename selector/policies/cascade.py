@@ -229,15 +229,14 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
 
     def _learn(self, state: CascadeState, plan: Plan, decision: Decision, met: Course) -> None:
         random = all(model in met.said for model in met.models)
-        at_once = len(decision.selections) == 1
-        if random and met.drawn == 1.0 and not at_once:
+        if random and met.drawn == 1.0 and not met.at_once():
             state.due += plan.share
             random = state.due >= 1.0
             state.due -= random
         within = None if random else {plan.mask(said) for said in met.rounds}
         rehearsal = Rehearsal(plan, met.models, met.said, met.right, within)
         rehearsal.play()
-        if random and at_once:  # asked for what others said, it is no random query for any set
+        if met.at_once():  # where one is asked for what others said, the query is no random one for every set
             rehearsal.widen()
         rehearsal.learn_steps()
         rehearsal.learn_labels()

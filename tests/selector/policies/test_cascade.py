@@ -148,6 +148,18 @@ def test_every_labelled_row_of_all_models_teaches_every_set_of_them() -> None:
     assert {stage.pool.seen for mask, stage in state.stages.items() if mask} == {1_000}
 
 
+def test_an_answer_that_was_at_hand_unasked_does_not_make_a_query_one_for_every_set() -> None:
+    policy = Cascade(costs=COSTS)
+    state, _, _ = run(policy, scored, 600, seed=11)
+    large = 1 << state.ids["large:1"]
+    said = {"large:1": Prediction(1, score=0.9), "small:1": Prediction(1, score=0.9)}
+    decision = Decision("", Query(1, MODELS), 0.0, "cascade", (Selection(("small:1",), 1.0),), said, Answer(1))
+    before = state.stages[large].pool.seen
+    for _ in range(10):
+        state = policy.observe(state, decision, dict.fromkeys(said, 0.0))
+    assert state.stages[large].pool.seen - before <= 1  # one in thirty-six is taken for a random query
+
+
 def test_what_a_model_says_while_it_is_left_out_teaches_nothing() -> None:
     """In quarantine it is asked all the same, to find out whether it still fails."""
     policy = Cascade(costs=COSTS)
