@@ -208,7 +208,7 @@ class Application:
         shadows = self._shadows(gathering) if self.config.shadow_share else ()
         if self.health.quarantined():
             shadows += tuple([Selection((model,), p) for model, p in self.health.probes(gathering.query.available)])
-        decision = self.record(gathering, answer, shadows)
+        decision = self.record(gathering, gathering.policy.name, answer, shadows)
         self.leave(gathering)
         self.measures.answered(self.around.steady() - gathering.started, answer)
         gathering.reply(self._reply(gathering, decision, answer))
@@ -248,15 +248,17 @@ class Application:
         """The policy's answer from what has arrived."""
         return gathering.policy.combine(gathering.state, gathering.query, gathering.selections, gathering.predictions)
 
-    def record(self, gathering: Gathering, answer: Answer, shadows: tuple[Selection, ...] = ()) -> Decision:
-        """Put the decision into the spool, from where not even SIGKILL takes it, and remember it for its feedback."""
+    def record(
+        self, gathering: Gathering, policy: str, answer: Answer, shadows: tuple[Selection, ...] = ()
+    ) -> Decision:
+        """Put a decision of `policy` into the spool, from where not even SIGKILL takes it; remember it for feedback."""
         query = gathering.query
         predictions = gathering.predictions
         decision = Decision(
             self.name,
             query,
             self.around.wall(),
-            gathering.policy.name,
+            policy,
             tuple(gathering.selections),
             predictions,
             answer,

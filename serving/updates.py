@@ -16,7 +16,7 @@ from serving.values import ObserveRequest, Reply, UpdateRequest
 class Update:
     """The course of one update: every model is asked with probability 1, scored, and the answer discarded.
 
-    It is a decision of its own in the log. Nobody waits for its answer, so its deadline is
+    It is a decision of its own in the log, by no policy. Nobody waits for its answer, so its deadline is
     `update_timeout` and not the objective.
     """
 
@@ -42,7 +42,7 @@ class Update:
         application.health.concluded(gathering)
         if not gathering.predictions:
             raise why_nothing(gathering)
-        decision = application.record(gathering, application.combine(gathering))
+        decision = application.record(gathering, "", application.combine(gathering))
         event = Feedback((decision.query.id,), self._label)
         query_id = gathering.client_id or str(decision.query.id)
         application.around.writer.append(

@@ -48,8 +48,8 @@ def _run(application: str, path: Path, config: Config, mapping: str | None) -> N
     columns = find(mapping, names, {config.models[key].name: key for key in configured.models})
     examples = Examples(path, columns, vocabulary_of(configured.task, configured.classes), configured.loss)
     with held_alone(spool_folder(config)), progress("checking", "appending") as (checking, appending):
-        for _ in examples.read(checking):
-            pass
+        if not sum(1 for _ in examples.read(checking)):
+            raise InvalidLog(f"{path} has no rows")
         lesson = _teach(config, configured, examples, appending)
     _tell(configured, examples, names, lesson)
 

@@ -31,9 +31,9 @@ class Lesson(Struct, frozen=True):
 class Teacher:
     """Appends examples to the log of an application that nobody else writes: no server may run.
 
-    An example is what an update would have made of it: a decision of its own, in which all models that have an output
-    were asked with probability 1, answered by the policy as far as it had learned by then, and the label. `config` has
-    the policy in force, `ids` give query ids after all that the log has, `clock` seconds since the epoch.
+    An example is what an update would have made of it: a decision of its own, by no policy, in which all models that
+    have an output were asked with probability 1, answered by what the policy had learned by then, and the label.
+    `config` has the policy in force, `ids` give query ids after all that the log has, `clock` seconds since the epoch.
     """
 
     def __init__(
@@ -87,4 +87,4 @@ class Teacher:
         query = Query(self._ids.next(), models, example.user, example.features, about)
         selections = (Selection(models, 1.0),)
         answer = policy.combine(population.state, query, selections, example.predictions)
-        return Decision(self.config.name, query, self._clock(), policy.name, selections, example.predictions, answer)
+        return Decision(self.config.name, query, self._clock(), "", selections, example.predictions, answer)

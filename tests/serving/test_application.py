@@ -391,6 +391,7 @@ def test_an_update_asks_and_scores_every_model(tmp_path: Path) -> None:
         decision = end.log.decision("app", int(reply.query_id))
         assert decision is not None
         assert decision.selections == (Selection(("a:1", "b:1"), 1.0),)
+        assert decision.policy == "", "nothing was chosen"
         models = end.app.state()["models"]
         assert models["a:1"]["weight"] > models["b:1"]["weight"]
 

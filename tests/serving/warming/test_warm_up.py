@@ -70,7 +70,7 @@ def test_examples_are_decisions_of_their_own_with_their_labels(folder: Path) -> 
     (decision,) = last.decisions
     assert decision.selections == (Selection(("bad:1", "good:1"), 1.0),)
     assert decision.query.available == ("bad:1", "good:1")
-    assert decision.policy == "cascade"
+    assert decision.policy == ""
     assert decision.query.user == last.user == f"u{(ROWS - 1) % 4}"
     assert decision.answer.output == last.event.label == (ROWS - 1) % 3, "it has learned by then who is right"
     ids = [entry.decisions[0].query.id for entry in learned]
@@ -87,6 +87,15 @@ def test_the_next_start_finds_the_fold_of_the_log_whatever_the_policy(policy: st
         assert restore(log, "digits", None, fold_key(fold), started) == 0, "nothing is left to be folded"
         assert started.encode() == fold.everyone().fold_all(log.entries("digits")).encode()
     assert started.models == ("bad:1", "good:1")
+
+
+def test_what_examples_cost_is_none_of_what_a_cascade_may_spend(folder: Path) -> None:
+    (folder / "windjammer.toml").write_text(CONFIG.format(policy="cascade"))
+    warm_up(folder)
+    cascade = load(folder / "windjammer.toml").applications["digits"].fold.everyone()
+    state = cascade.fold_all(entries(folder)).state
+    assert state.seen == ROWS
+    assert (state.ledger.queries, state.ledger.spent) == (0.0, 0.0)
 
 
 def test_nothing_is_learned_twice(folder: Path) -> None:
@@ -107,6 +116,13 @@ def test_with_a_mistake_in_the_file_nothing_is_appended(folder: Path) -> None:
     assert result.exit_code == 2
     assert f"row {ROWS + 1}, column 'label': 9 is not one of the classes 0, 1, 2" in result.stderr
     assert entries(folder) == []
+
+
+def test_a_file_without_rows_is_refused(folder: Path) -> None:
+    (folder / "outputs.csv").write_text("label,good,bad\n")
+    result = warm_up(folder)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "outputs.csv has no rows" in result.stderr
 
 
 def test_it_is_refused_while_a_server_holds_the_log(folder: Path) -> None:
