@@ -75,9 +75,12 @@ class Ledger(Struct, array_like=True):
         return exp(self.price)
 
     def reference(self, available: Sequence[str], z: float) -> str | None:
-        """The available model to which, with confidence `z`, most may have been lost: none must be forgotten."""
-        accounts = self.accounts
-        bounds = {m: accounts[m].gap + z * self._deviation(accounts[m]) for m in available if m in accounts}
+        """The available model to which, with confidence `z`, most may be lost if the queries ahead are as those before.
+
+        None must be forgotten: of one that is hardly ever asked the doubt counts, but so does what it seems to be worse.
+        """
+        known = {model: self.accounts[model] for model in available if model in self.accounts}
+        bounds = {m: a.gap * self._growth(a) + z * self._deviation(a) for m, a in known.items()}
         return max(bounds, key=bounds.__getitem__) if bounds else None
 
     def worth(self, model: str, z: float) -> float:
@@ -150,7 +153,10 @@ class Ledger(Struct, array_like=True):
 
     def _deviation(self, account: Account) -> float:
         """Of the gap, when the queries ahead are done as those before them."""
-        return sqrt(account.variance * (1.0 + self._ahead / max(account.queries, 1.0)))
+        return sqrt(account.variance * self._growth(account))
+
+    def _growth(self, account: Account) -> float:
+        return 1.0 + self._ahead / max(account.queries, 1.0)
 
     @property
     def _ahead(self) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import log
+from math import log, sqrt
 
 import pytest
 
@@ -71,6 +71,16 @@ def test_a_model_neither_gains_nor_loses_by_queries_at_which_it_was_not_availabl
     assert (ledger.accounts["dear"].queries, ledger.accounts["dear"].gap) == (51.0, 50.0)
     assert ledger.reference(("cheap", "dear"), Z) == "dear"
     assert ledger.reference(("cheap",), Z) == "cheap"
+
+
+def test_a_poorer_model_is_not_the_one_to_compare_with_for_being_unknown() -> None:
+    """It was asked in none of the queries, and is usually right in eight of ten, where the other always was."""
+    ledger = Ledger().with_models(("cheap", "dear"), 1.0, False)
+    told(ledger, 20, False, {"dear": True})
+    cheap, dear = ledger.accounts["cheap"], ledger.accounts["dear"]
+    assert dear.gap + Z * sqrt(dear.variance) == 0.0
+    assert cheap.gap + Z * sqrt(cheap.variance) > 10.0
+    assert ledger.reference(("cheap", "dear"), Z) == "dear"
 
 
 def test_what_is_known_of_a_model_that_is_away_for_long_fades_as_a_whole() -> None:
