@@ -17,6 +17,7 @@ class Course(Struct, frozen=True):
 
     `models` are those that were available: who was left out was asked for other reasons than to be compared.
     `rounds` are who had answered before the first round and after each. `drawn` is the chance of all rounds.
+    `at_once` tells whether all that were available were asked in one round, for nothing that any had said.
     """
 
     models: list[str]
@@ -25,10 +26,7 @@ class Course(Struct, frozen=True):
     chance: dict[str, float]
     rounds: list[list[str]]
     drawn: float
-
-    def at_once(self) -> bool:
-        """Whether all were asked in one round, for nothing that any had said, and answered."""
-        return len(self.rounds) == 2 and len(self.rounds[1]) == len(self.models)
+    at_once: bool
 
     def certain(self) -> dict[str, Prediction]:
         """What was said before anybody was asked by chance."""
@@ -46,4 +44,5 @@ def course(decision: Decision, losses: Mapping[str, float], known: Collection[st
         drawn = max(_LEAST, drawn * selection.probability)
         chance.update(dict.fromkeys(selection.models, drawn))
         rounds.append(rounds[-1] + [model for model in selection.models if model in said])
-    return Course(models, right, said, chance, rounds, drawn)
+    at_once = len(decision.selections) == 1 and len(decision.selections[0].models) == len(decision.query.available)
+    return Course(models, right, said, chance, rounds, drawn, at_once)

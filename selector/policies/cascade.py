@@ -26,6 +26,7 @@ from selector.policy import LearnsFrom, Losses, Policy, Predictions, Selections
 _SAMPLES = 200  # queries that are rehearsed again
 _EVERY = 4  # decisions for each of them
 _LEARNING = 0.05  # of a budget: so much goes, at most, into what is asked only to learn
+_FRESH = 2000.0  # decisions of which each teaches all that it can; of later ones it costs more than it tells
 _BILLS = 1000.0  # costs of one model that are remembered
 
 Cost = Annotated[float, Meta(ge=0)]
@@ -35,8 +36,7 @@ Share = Annotated[float, Meta(gt=0, lt=1)]
 class CascadeState(Struct, array_like=True):
     """What is known of models, by name: `ids` are their bits in `stages`, `bills` mean reported cost and its count.
 
-    `due` counts up to the next decision that is taken for a random one, though by its answers all were asked for
-    certain.
+    `due` counts up to the next decision that is taken for a random one, of those in which all were asked for certain.
     """
 
     tally: Tally = field(default_factory=Tally)
@@ -62,7 +62,9 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
     the one that might be the best, is asked by chance as often as certainty is worth.
 
     For each set of models that have answered a pool answers, with confidence calibrated by label as well; what one
-    more model adds is learned by bins of confidence and label. After every answer the choice is made anew. Losses
+    more model adds is learned by bins of confidence and label. After every answer the choice is made anew. Where all
+    models were asked at once, as in labelled examples, all sets of up to four learn. Decisions of others teach, but are
+    none of what was spent or lost. Losses
     below one half count as right, in regression too, where one model's answer is given.
 
     Dekoninck, Baader, Vechev: A unified approach to routing and cascading for LLMs (2024); Chen, Zaharia, Zou:
@@ -229,14 +231,14 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
 
     def _learn(self, state: CascadeState, plan: Plan, decision: Decision, met: Course) -> None:
         random = all(model in met.said for model in met.models)
-        if random and met.drawn == 1.0 and not met.at_once():
-            state.due += plan.share
+        if random and met.drawn == 1.0:
+            state.due += max(plan.share, min(1.0, _FRESH / (state.seen + 1.0))) if met.at_once else plan.share
             random = state.due >= 1.0
             state.due -= random
         within = None if random else {plan.mask(said) for said in met.rounds}
         rehearsal = Rehearsal(plan, met.models, met.said, met.right, within)
         rehearsal.play()
-        if met.at_once():  # where one is asked for what others said, the query is no random one for every set
+        if random and met.at_once:  # where one is asked for what others said, the query is no random one for every set
             rehearsal.widen()
         rehearsal.learn_steps()
         rehearsal.learn_labels()
@@ -249,7 +251,7 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
 
     def _rehearse(self, state: CascadeState, plan: Plan, met: Course | None) -> None:
         """Remember a decision in which all were asked, or go over one again by what is known now, in place."""
-        if met is not None:
+        if met is not None and len(met.said) == len(state.ids):
             if len(state.samples) >= _SAMPLES:
                 state.samples.pop(0)
             state.samples.append((met.said, met.right))

@@ -137,7 +137,7 @@ def test_where_all_are_asked_every_set_of_them_learns_also_those_that_the_plan_n
     assert state.stages[pair].pool.seen == 60
 
 
-def test_every_labelled_row_of_all_models_teaches_every_set_of_them() -> None:
+def test_every_row_of_all_models_teaches_each_set_of_up_to_four() -> None:
     policy, query = Cascade(costs={"a": 0.1, "b": 1.0, "c": 1.0}), Query(1, ("a", "b", "c"))
     state = policy.initial_state(query.available)
     for i in range(1_000):
@@ -158,6 +158,16 @@ def test_an_answer_that_was_at_hand_unasked_does_not_make_a_query_one_for_every_
     for _ in range(10):
         state = policy.observe(state, decision, dict.fromkeys(said, 0.0))
     assert state.stages[large].pool.seen - before <= 1  # one in thirty-six is taken for a random query
+
+
+def test_while_a_model_is_away_queries_of_all_are_not_forgotten() -> None:
+    policy = Cascade(costs=COSTS)
+    state, _, _ = run(policy, scored, 300, seed=8)
+    remembered = list(state.samples)
+    for i in range(300):
+        decision = decide(policy, state, Query(i, ("small:1",)), {"small:1": Prediction(1, score=0.9)}, Random(i))
+        state = policy.observe(state, decision, {"small:1": 0.0})
+    assert state.samples == remembered
 
 
 def test_what_a_model_says_while_it_is_left_out_teaches_nothing() -> None:
