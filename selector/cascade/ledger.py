@@ -77,7 +77,7 @@ class Ledger(Struct, array_like=True):
     def reference(self, available: Sequence[str], z: float) -> str | None:
         """The available model to which, with confidence `z`, most may be lost if the queries ahead are as those before.
 
-        None must be forgotten: of one that is hardly ever asked the doubt counts, but so does what it seems to be worse.
+        None must be forgotten: of one that is hardly ever asked the doubt counts, but also how it seems to do so far.
         """
         known = {model: self.accounts[model] for model in available if model in self.accounts}
         bounds = {m: a.gap * self._growth(a) + z * self._deviation(a) for m, a in known.items()}
