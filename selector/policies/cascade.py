@@ -62,10 +62,9 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
     the one that might be the best, is asked by chance as often as certainty is worth.
 
     For each set of models that have answered a pool answers, with confidence calibrated by label as well; what one
-    more model adds is learned by bins of confidence and label. After every answer the choice is made anew. Where all
-    models were asked at once, as in labelled examples, all sets of up to four learn. Decisions of others teach, but are
-    none of what was spent or lost. Losses
-    below one half count as right, in regression too, where one model's answer is given.
+    more model adds is learned by bins of confidence and label. After every answer the choice is made anew. Losses
+    below one half count as right, in regression too, where one model's answer is given. What others decided teaches as
+    well, labelled examples most, of which all models were asked at once; but it is no part of what was spent or lost.
 
     Dekoninck, Baader, Vechev: A unified approach to routing and cascading for LLMs (2024); Chen, Zaharia, Zou:
     FrugalML (NeurIPS 2020); Wang et al.: IDK cascades (UAI 2018).
