@@ -148,6 +148,18 @@ def test_every_row_of_all_models_teaches_each_set_of_up_to_four() -> None:
     assert {stage.pool.seen for mask, stage in state.stages.items() if mask} == {1_000}
 
 
+def test_of_rows_after_many_only_a_share_teaches_every_set() -> None:
+    policy, query = Cascade(costs=COSTS), Query(1, MODELS)
+    state = policy.initial_state(MODELS)
+    state.seen = 20_000
+    said = dict.fromkeys(MODELS, Prediction(1, score=0.99))
+    row = Decision("", query, 0.0, "ensemble", (Selection(MODELS, 1.0),), said, Answer(1))
+    for _ in range(100):
+        state = policy.observe(state, row, dict.fromkeys(said, 0.0))
+    assert state.stages[1].pool.seen == pytest.approx(100 * 2_000 / 20_000, abs=1)
+    assert state.stages[3].pool.seen == 100
+
+
 def test_an_answer_that_was_at_hand_unasked_does_not_make_a_query_one_for_every_set() -> None:
     policy = Cascade(costs=COSTS)
     state, _, _ = run(policy, scored, 600, seed=11)

@@ -90,7 +90,6 @@ def test_the_next_start_finds_the_fold_of_the_log_whatever_the_policy(policy: st
 
 
 def test_what_examples_cost_is_none_of_what_a_cascade_may_spend(folder: Path) -> None:
-    (folder / "windjammer.toml").write_text(CONFIG.format(policy="cascade"))
     warm_up(folder)
     cascade = load(folder / "windjammer.toml").applications["digits"].fold.everyone()
     state = cascade.fold_all(entries(folder)).state
