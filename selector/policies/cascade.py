@@ -26,7 +26,7 @@ from selector.policy import LearnsFrom, Losses, Policy, Predictions, Selections
 _SAMPLES = 200  # queries that are rehearsed again
 _EVERY = 4  # decisions for each of them
 _LEARNING = 0.05  # of a budget: so much goes, at most, into what is asked only to learn
-_FRESH = 2000.0  # decisions of which each teaches all that it can; of later ones it costs more than it tells
+_FRESH = 2000.0  # complete rows of which each teaches all that it can; of later ones it costs more than it tells
 _BILLS = 1000.0  # costs of one model that are remembered
 
 Cost = Annotated[float, Meta(ge=0)]
@@ -36,7 +36,9 @@ Share = Annotated[float, Meta(gt=0, lt=1)]
 class CascadeState(Struct, array_like=True):
     """What is known of models, by name: `ids` are their bits in `stages`, `bills` mean reported cost and its count.
 
-    `due` counts up to the next decision that is taken for a random one, of those in which all were asked for certain.
+    `decided` counts its decisions with feedback and others' in which all models answered; `complete`, since the last
+    model joined, those in which all were asked at once and did. `due` counts up to the next decision that is taken for
+    a random one, of those in which all were asked for certain.
     """
 
     tally: Tally = field(default_factory=Tally)
@@ -46,7 +48,8 @@ class CascadeState(Struct, array_like=True):
     stages: dict[int, Stage] = {}
     ledger: Ledger = field(default_factory=Ledger)
     samples: list[tuple[dict[str, Prediction], dict[str, bool]]] = []
-    seen: int = 0
+    decided: int = 0
+    complete: int = 0
     due: float = 0.0
 
 
@@ -57,9 +60,10 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
     Without a `budget` its errors are to exceed the best model's by no more than `epsilon`, as a share of the latest
     20,000 queries: it spends less where that holds with confidence 1 - `delta` (by a normal quantile), more where it
     seems not to; what the beginning lost is made good by the 12,000th. With a `budget` it answers best at that mean
-    cost. The first `beginning` decisions ask all models, and a share of those at which it would stop, decreasing to
-    `exploration`, still does, though for no more than a twentieth of the budget; the model that it is compared with,
-    the one that might be the best, is asked by chance as often as certainty is worth.
+    cost. The first `beginning` decisions, counting what others decided if all models answered, ask all models, and a
+    share of those at which it would stop, decreasing to `exploration`, still does, though for no more than a twentieth
+    of the budget; the model that it is compared with, the one that might be the best, is asked by chance as often as
+    certainty is worth.
 
     For each set of models that have answered a pool answers, with confidence calibrated by label as well; what one
     more model adds is learned by bins of confidence and label. After every answer the choice is made anew. Losses
@@ -104,7 +108,8 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
         dearest = max([self._cost(bills, model) for model in ids], default=1.0)
         ledger = state.ledger.with_models(tally.models, dearest, bool(gone))
         samples = [] if gone else list(state.samples)
-        return CascadeState(tally, ids, bills, contexts, stages, ledger, samples, state.seen, state.due)
+        complete = state.complete if ids.keys() <= state.ids.keys() else 0
+        return CascadeState(tally, ids, bills, contexts, stages, ledger, samples, state.decided, complete, state.due)
 
     def select(
         self, state: CascadeState, query: Query, selections: Selections, predictions: Predictions, rng: Random
@@ -148,8 +153,13 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
         plan = self._plan(state, decision.query, state.ids)
         if decision.policy == self.name:
             self._account(state, plan, decision, met, spent)
-        self._learn(state, plan, decision, met)
-        state.seen += 1
+        random = self._learn(state, plan, decision, met)
+        whole = len(met.said) == len(state.ids)
+        state.complete += whole and met.at_once
+        if whole or decision.policy == self.name:
+            if not plan.shifts:
+                self._rehearse(state, plan, met if random and whole else None)
+            state.decided += 1
         return state
 
     def blend(self, population: CascadeState, own: CascadeState, strength: float) -> CascadeState:
@@ -175,9 +185,9 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
 
     def _share(self, state: CascadeState) -> float:
         """Of the queries at which it would stop: at how many it asks all the same."""
-        if state.seen < self.beginning:
+        if state.decided < self.beginning:
             return 1.0
-        share = max(self.exploration, (self.beginning / (state.seen + 1.0)) ** 2)
+        share = max(self.exploration, (self.beginning / (state.decided + 1.0)) ** 2)
         if self.budget is None:
             return share
         return min(share, _LEARNING * self.budget / max(sum(self._cost(state.bills, m) for m in state.ids), 1e-9))
@@ -228,10 +238,11 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
         if model is not None:
             ledger.heed_accuracy(model, plan.usual[model], self.epsilon, plan.z, plan.costs[model])
 
-    def _learn(self, state: CascadeState, plan: Plan, decision: Decision, met: Course) -> None:
+    def _learn(self, state: CascadeState, plan: Plan, decision: Decision, met: Course) -> bool:
+        """Learn, in place, and tell whether the query was a random one of those in which all that were there answered."""
         random = all(model in met.said for model in met.models)
         if random and met.drawn == 1.0:
-            state.due += max(plan.share, min(1.0, _FRESH / (state.seen + 1.0))) if met.at_once else plan.share
+            state.due += max(plan.share, min(1.0, _FRESH / (state.complete + 1.0))) if met.at_once else plan.share
             random = state.due >= 1.0
             state.due -= random
         within = None if random else {plan.mask(said) for said in met.rounds}
@@ -245,17 +256,16 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
             x = hashed(decision.query.features)
             for model, right in met.right.items():
                 state.contexts.setdefault(model, Context()).learn(x, log_odds(plan.usual[model]), right)
-        else:
-            self._rehearse(state, plan, met if random else None)
+        return random
 
     def _rehearse(self, state: CascadeState, plan: Plan, met: Course | None) -> None:
         """Remember a decision in which all were asked, or go over one again by what is known now, in place."""
-        if met is not None and len(met.said) == len(state.ids):
+        if met is not None:
             if len(state.samples) >= _SAMPLES:
                 state.samples.pop(0)
             state.samples.append((met.said, met.right))
-        elif state.samples and state.seen % _EVERY == 0:
-            said, right = state.samples[state.seen // _EVERY % len(state.samples)]
+        elif state.samples and state.decided % _EVERY == 0:
+            said, right = state.samples[state.decided // _EVERY % len(state.samples)]
             rehearsal = Rehearsal(plan, list(said), said, right, None)
             rehearsal.play()
             rehearsal.learn_steps()

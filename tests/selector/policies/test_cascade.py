@@ -151,13 +151,38 @@ def test_every_row_of_all_models_teaches_each_set_of_up_to_four() -> None:
 def test_of_rows_after_many_only_a_share_teaches_every_set() -> None:
     policy, query = Cascade(costs=COSTS), Query(1, MODELS)
     state = policy.initial_state(MODELS)
-    state.seen = 20_000
+    state.decided = state.complete = 20_000
     said = dict.fromkeys(MODELS, Prediction(1, score=0.99))
     row = Decision("", query, 0.0, "ensemble", (Selection(MODELS, 1.0),), said, Answer(1))
     for _ in range(100):
         state = policy.observe(state, row, dict.fromkeys(said, 0.0))
     assert state.stages[1].pool.seen == pytest.approx(100 * 2_000 / 20_000, abs=1)
     assert state.stages[3].pool.seen == 100
+
+
+@pytest.mark.parametrize("known", MODELS)
+def test_rows_without_some_model_do_not_count_as_its_beginning(known: str) -> None:
+    policy, query, rng = Cascade(costs=COSTS), Query(1, (known,)), Random(3)
+    state = policy.initial_state(MODELS)
+    for _ in range(1_000):
+        item = scored(rng)
+        row = Decision("", query, 0.0, "", (Selection((known,), 1.0),), {known: item.said[known]}, Answer(None))
+        state = policy.observe(state, row, {known: float(item.said[known].output != item.label)})
+    assert policy.select(state, Query(2, MODELS), [], {}, rng) == Selection(MODELS, 1.0)
+    assert not state.samples
+
+
+def test_the_first_complete_rows_teach_every_set_however_many_others_came_before() -> None:
+    policy, query = Cascade(costs=COSTS), Query(1, MODELS)
+    state, _, _ = run(policy, scored, 300, seed=6)
+    state = policy.with_models(state, (*MODELS, "new:1"))
+    said = dict.fromkeys((*MODELS, "new:1"), Prediction(1, score=0.99))
+    row = Decision("", query, 0.0, "", (Selection((*MODELS, "new:1"), 1.0),), said, Answer(1))
+    row = replace(row, query=replace(query, available=(*MODELS, "new:1")))
+    state.decided = 20_000
+    for _ in range(50):
+        state = policy.observe(state, row, dict.fromkeys(said, 0.0))
+    assert state.stages[1 << state.ids["new:1"]].pool.seen == 50
 
 
 def test_an_answer_that_was_at_hand_unasked_does_not_make_a_query_one_for_every_set() -> None:
