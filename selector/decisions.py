@@ -79,8 +79,8 @@ class Answer(Struct, frozen=True, array_like=True, gc=False):
 class Decision(Struct, frozen=True, array_like=True, gc=False):
     """All that led to one answer, as logged: enough to learn from it, and to evaluate another policy on it.
 
-    `at` is in seconds since the epoch. `policy` names the one that chose; it is empty where none did, and all models
-    were asked for the sake of a label. `predictions` are those that had arrived when the answer left.
+    `at` is in seconds since the epoch. `policy` names the one that chose; it is empty where none did, and all that
+    were available were asked for the sake of a label. `predictions` are those that had arrived when the answer left.
     `shadows` are queries to models that the policy did not ask, each with its probability. `latencies` are how many
     microseconds it took each model from being asked to its prediction.
     """

@@ -80,7 +80,8 @@ def replay(
 
     The application's own policy follows the logged choices. `judged` are its decisions with feedback in the order of
     their ids, `entries` all its events. A candidate learns as it would have learned, from feedback in the order in
-    which that arrived. Decisions before `since` are learned from as they were logged, and not judged.
+    which that arrived. Decisions before `since`, and examples, on which no policy decided, are learned from as they
+    were logged, and not judged.
     Raises InvalidLog if nothing was judged.
     """
     players = {name: Rehearsal(changed(setting.fold, policy=policy), seed) for name, policy in candidates.items()}
@@ -88,7 +89,7 @@ def replay(
     board = _Board(players, setting, segment)
     for event in course(judged, entries):
         if isinstance(event, Judged):
-            if event.decision.at >= since:
+            if is_judged(event.decision, since):
                 board.decide(event)
         else:
             for player in players.values():
@@ -97,6 +98,11 @@ def replay(
         when = "" if since == -inf else " since the policy in force decides"
         raise InvalidLog(f"the log has no decision with feedback{when}: there is nothing to compare with yet")
     return board.result(confidence, seed)
+
+
+def is_judged(decision: Decision, since: float) -> bool:
+    """Whether a policy made it, from then on."""
+    return decision.policy != "" and decision.at >= since
 
 
 class _Board:

@@ -17,7 +17,7 @@ from selector.losses import AnyLoss
 from selector.policies import AnyPolicy, Static
 from selector.policies.single import Single
 from selector.replay import Evaluation, evaluate
-from selector.replay.exact import Course, Setting, replay
+from selector.replay.exact import Course, Setting, is_judged, replay
 from selector.replay.partial import single_choices
 from selector.replay.rehearsal import Judged
 from serving.config import ApplicationConfig
@@ -101,7 +101,7 @@ def _partial(trial: Trial, log: Log, course: Course, since: float) -> Evaluation
     unknown = {name: policy for name, policy in trial.candidates.items() if course.accounts[name].unknown}
     if not any(isinstance(policy, Single | Static) for policy in unknown.values()):
         return None
-    judged = (each for each in _judged(log, trial.application) if each.decision.at >= since)
+    judged = (each for each in _judged(log, trial.application) if is_judged(each.decision, since))
     table = single_choices(judged, trial.loss, trial.default)
     if table is None:
         return None

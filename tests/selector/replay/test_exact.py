@@ -49,12 +49,24 @@ def reporting(model: str, prediction: Prediction, cost: float) -> Prediction:
 
 
 class Recorder:
-    """Runs a policy with feedback that comes `delay` decisions late, and keeps its log and its own record."""
+    """Runs a policy with feedback that comes `delay` decisions late, and keeps its log and its own record.
+
+    The first `examples` are decisions of no policy.
+    """
 
     def __init__(
-        self, policy: Policy[Any], n: int, seed: int = 1, delay: int = 1, users: int = 0, *, shadows: bool = False
+        self,
+        policy: Policy[Any],
+        n: int,
+        seed: int = 1,
+        delay: int = 1,
+        users: int = 0,
+        *,
+        shadows: bool = False,
+        examples: int = 0,
     ) -> None:
         self.policy, self.log, self.record = policy, MemoryLog(), list[Decision]()
+        self.examples = examples
         self.fold = Fold(policy=policy, loss=ZeroOne())
         self.learner = self.fold.everyone()
         self.users: dict[str, Learner] = {}
@@ -81,7 +93,8 @@ class Recorder:
         own = None if user is None else self.users.get(user)
         state = self.learner.state if own is None else self.learner.met(own)
         decision = decide(self.policy, state, Query(i + 1, MODELS, user), outputs, self.rng)
-        decision = changed(decision, application="a", at=float(i))
+        chosen_by = "" if i < self.examples else decision.policy
+        decision = changed(decision, application="a", at=float(i), policy=chosen_by)
         self.record.append(decision)
         self.log.commit([Row(i + 1, "a", user, None, encode(decision))], [])
 
@@ -140,6 +153,18 @@ def test_the_logged_choices_lead_to_the_very_state_of_the_server(policy: Policy[
     candidates: dict[str, Policy[Any]] = {"static": Static(model="cnn")}
     found = replay(recorder.judged(), recorder.log.entries("a"), candidates, Setting(fold=recorder.fold))
     assert found.states[LOGGED] == recorder.learner.encode()
+
+
+def test_examples_teach_and_are_not_judged() -> None:
+    recorder = Recorder(CASCADE, 100, examples=60)
+    candidates: dict[str, Policy[Any]] = {"cascade": CASCADE, "vote": MajorityVote()}
+    found = replay(recorder.judged(), recorder.log.entries("a"), candidates, Setting(fold=recorder.fold))
+    assert found.decisions == 40
+    assert {account.decisions.sum() for account in found.accounts.values()} == {40}
+    assert found.states[LOGGED] == found.states["cascade"] == recorder.learner.encode()
+    only = Recorder(CASCADE, 60, examples=60)
+    with pytest.raises(InvalidLog, match="no decision with feedback"):
+        replay(only.judged(), only.log.entries("a"), candidates, Setting(fold=only.fold))
 
 
 def test_rewards_regret_and_the_best_model_are_those_of_the_record() -> None:
