@@ -239,7 +239,7 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
             ledger.heed_accuracy(model, plan.usual[model], self.epsilon, plan.z, plan.costs[model])
 
     def _learn(self, state: CascadeState, plan: Plan, decision: Decision, met: Course) -> bool:
-        """Learn, in place, and tell whether the query was a random one of those in which all that were there answered."""
+        """Learn, in place; tell whether it counts as a random query in which all that were available answered."""
         random = all(model in met.said for model in met.models)
         if random and met.drawn == 1.0:
             state.due += max(plan.share, min(1.0, _FRESH / (state.complete + 1.0))) if met.at_once else plan.share

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from pathlib import Path
 from typing import TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from selector.decisions import Feature, Label, Prediction, encode
 from selector.errors import InvalidLabel
@@ -25,9 +27,9 @@ ROWS = 500
 
 
 class Example(Struct, frozen=True, array_like=True):
-    """One row of a file, counted from 1 below the names. `predictions` are those that it has, by the model's key."""
+    """One row of a file, with `copies` like it above. `predictions` are those that it has, by the model's key."""
 
-    row: int
+    copies: int
     label: Label
     predictions: dict[str, Prediction]
     user: str | None
@@ -35,8 +37,13 @@ class Example(Struct, frozen=True, array_like=True):
 
     @property
     def client(self) -> str:
-        """The query id by which it is known again: the same for the same content in the same row."""
-        return f"warm-up-{blake2b(encode(self), digest_size=16).hexdigest()}"
+        """The query id by which it is known again, wherever in a file it stands."""
+        return f"warm-up-{self.digest.hex()}"
+
+    @property
+    def digest(self) -> bytes:
+        """Of all that it says."""
+        return blake2b(encode(self), digest_size=16).digest()
 
 
 class Examples(Struct, frozen=True):
@@ -52,11 +59,14 @@ class Examples(Struct, frozen=True):
 
         Raises InvalidLog, naming the row and the column of what is not what it should be.
         """
+        copies: Counter[bytes] = Counter()
         for chunk in chunks(self.path, ROWS, advance):
             for place in range(len(chunk)):
-                yield self._example(
-                    _Row(self.path, chunk.first + place, {n: c[place] for n, c in chunk.columns.items()})
-                )
+                cells = {name: column[place] for name, column in chunk.columns.items()}
+                example = self._example(_Row(self.path, chunk.first + place, cells))
+                digest = example.digest
+                yield replace(example, copies=copies[digest])
+                copies[digest] += 1
 
     def _example(self, row: _Row) -> Example:
         columns = self.columns
@@ -68,7 +78,7 @@ class Examples(Struct, frozen=True):
         user = None if columns.user is None else row.read(columns.user, user_of)
         features = {name: row.read(name, feature_of) for name in columns.contexts}
         known = {name: value for name, value in features.items() if value is not None}
-        return Example(row.number, label, said, user, known)
+        return Example(0, label, said, user, known)
 
     def _prediction(self, row: _Row, key: str) -> Prediction | None:
         output = row.read(self.columns.outputs[key], lambda cell: label_of(cell, self.vocabulary))

@@ -40,7 +40,16 @@ def test_a_row_is_an_example(tmp_path: Path) -> None:
         tmp_path, "svm,cnn,label,svm.score,cnn.cost,user,age\n3,7,7,0.25,4,ann,30\n", mapping="context=age"
     )
     predictions = {"svm:1": Prediction(3, 0.25), "cnn:2": Prediction(7, cost=4.0)}
-    assert example == Example(1, 7, predictions, "ann", {"age": 30})
+    assert example == Example(0, 7, predictions, "ann", {"age": 30})
+
+
+def test_a_row_is_known_again_by_its_content_and_how_many_stand_above_it(tmp_path: Path) -> None:
+    first, second, third, fourth = examples(tmp_path, "svm,label\n3,7\n3,7\n3,3\n3,7\n")
+    assert len({each.client for each in (first, second, third, fourth)}) == 4
+    inserted = examples(tmp_path, "svm,label\n3,7\n7,7\n3,7\n3,3\n3,7\n")
+    assert [each.client for each in inserted if each != inserted[1]] == [
+        each.client for each in (first, second, third, fourth)
+    ]
 
 
 def test_an_empty_cell_is_a_model_that_said_nothing(tmp_path: Path) -> None:
@@ -78,7 +87,7 @@ def test_progress_is_told_all_along_a_long_file(tmp_path: Path) -> None:
     path.write_text("svm,label\n" + "3,7\n" * 20_000)
     shares: list[float] = []
     examples = Examples(path, find(None, ["svm", "label"], MODELS), vocabulary_of("classification", DIGITS), ZeroOne())
-    assert [example.row for example in examples.read(shares.append)] == list(range(1, 20_001))
+    assert [example.copies for example in examples.read(shares.append)] == list(range(20_000))
     assert shares == sorted(shares)
     assert any(0.4 < share < 0.6 for share in shares)
     assert shares[-1] == 1.0

@@ -93,7 +93,7 @@ def test_what_examples_cost_is_none_of_what_a_cascade_may_spend(folder: Path) ->
     warm_up(folder)
     cascade = load(folder / "windjammer.toml").applications["digits"].fold.everyone()
     state = cascade.fold_all(entries(folder)).state
-    assert state.seen == ROWS
+    assert state.complete == ROWS
     assert (state.ledger.queries, state.ledger.spent) == (0.0, 0.0)
 
 
@@ -106,6 +106,9 @@ def test_nothing_is_learned_twice(folder: Path) -> None:
         file.write("1,1,,\n")
     assert warm_up(folder).stdout.startswith(f"1 example appended, {ROWS} known already")
     assert list(entries(folder)[-1].decisions[0].predictions) == ["good:1"]
+    names, *rows = (folder / "outputs.csv").read_text().splitlines()
+    (folder / "outputs.csv").write_text("\n".join([names, "2,0,0,", *rows, ""]))
+    assert warm_up(folder).stdout.startswith(f"1 example appended, {ROWS + 1} known already")
 
 
 def test_with_a_mistake_in_the_file_nothing_is_appended(folder: Path) -> None:
