@@ -23,6 +23,11 @@ class Cells(Struct, array_like=True):
                 found += (cell[0] - cell[1] * found) / (cell[1] + shrinkage)
         return found
 
+    def weight(self, key: int) -> float:
+        """The denominators of one cell, summed."""
+        cell = self.cells.get(key)
+        return 0.0 if cell is None else cell[1]
+
     def add(self, keys: Sequence[int], target: float, denominator: float, memory: float) -> None:
         """Count one target in the cell of each key, in place; beyond `memory`, in denominators, old ones fade."""
         for key in keys:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import sqrt
 
 from msgspec import Struct, field
 
@@ -10,7 +11,7 @@ from selector.calibration import Calibration
 from selector.cascade.cells import Cells
 from selector.cascade.odds import log_odds, logistic
 from selector.cascade.unasked import Unasked
-from selector.cascade.view import View, keys_at, offset_keys
+from selector.cascade.view import View, bins_at, keys_at, offset_keys
 from selector.decisions import Prediction
 from selector.pool import Pool
 
@@ -33,6 +34,26 @@ class Step(Struct, array_like=True):
     on: Cells = field(default_factory=Cells)
     cost: Cells = field(default_factory=Cells)
 
+    def prospects(self, view: View) -> tuple[float, float, float]:
+        """What it adds where this is seen: the gains as parts of the doubt, and the cost for one unit of doubt."""
+        stop = on = cost = 0.0
+        for weight, keys in view.bins:
+            stop += weight * self.stop.mean(keys, _FIRST_GAIN, _SHRINKAGE)
+            on += weight * self.on.mean(keys, _FIRST_GAIN, _SHRINKAGE)
+            cost += weight * self.cost.mean(keys, 0.0, _SHRINKAGE)
+        return stop, on, max(0.0, cost)
+
+    def known(self, view: View) -> float:
+        """The doubts, summed, from which that was learned, with the label of this view."""
+        return sum([weight * self.on.weight(keys[-1]) for weight, keys in view.bins])
+
+    def add(self, view: View, stop: float, on: float, cost: float) -> None:
+        """What it has led to once, in place: accuracies, and the cost from there on."""
+        p, doubt = view.confidence, view.doubt
+        for weight, keys in view.bins:
+            for cells, gained in ((self.stop, stop - p), (self.on, on - p), (self.cost, cost)):
+                cells.add(keys, weight * gained, weight * doubt, _RECENT)
+
 
 class Stage(Struct, array_like=True):
     """A pool of these models alone; is its answer right, what does each other add, and is that one right?"""
@@ -51,20 +72,27 @@ class Stage(Struct, array_like=True):
         label = ballot.labels[chances.index(best)]
         calibrated = self.calibration(best)
         x = log_odds(calibrated)
-        keys = keys_at(x, self.pool.labels.get(label, 0))
+        id_ = self.pool.labels.get(label, 0)
+        keys = keys_at(x, id_)
         offset = self.offsets.mean(offset_keys(keys[-1]), 0.0, _SURE)
         confidence = logistic(x + max(-3.0, min(3.0, offset)))
-        return View(mask, label, best, calibrated, confidence, keys)
+        return View(mask, label, best, calibrated, confidence, keys, bins_at(x, id_))
 
     def prospects(self, view: View, model: int) -> tuple[float, float, float]:
         """After asking `model`: accuracy when it stops there; accuracy if it goes on, and what that costs."""
         p, doubt, step = view.confidence, view.doubt, self.steps.get(model)
         if step is None:
             return p + _FIRST_GAIN * doubt, p, 0.0
-        stop = step.stop.mean(view.keys, _FIRST_GAIN, _SHRINKAGE)
-        on = step.on.mean(view.keys, _FIRST_GAIN, _SHRINKAGE)
-        cost = max(0.0, step.cost.mean(view.keys, 0.0, _SHRINKAGE))
+        stop, on, cost = step.prospects(view)
         return p + stop * doubt, p + on * doubt, cost * doubt
+
+    def deviation(self, view: View, model: int) -> float:
+        """Of the accuracy after asking `model`, were that the mean of as many outcomes as it was learned from.
+
+        At a doubt d outcomes have variance d (1 - d), and n doubts are of n / d queries.
+        """
+        step, doubt = self.steps.get(model), view.doubt
+        return doubt * sqrt((1.0 - doubt) / ((0.0 if step is None else step.known(view)) + _SHRINKAGE))
 
     def other(self, finest: int, model: int, usual: float, correct: bool) -> float:
         """How likely `model`, not asked, is right, given whether the answer is; `usual` is how often it is."""
@@ -92,9 +120,7 @@ class Stage(Struct, array_like=True):
 
     def learn_step(self, view: View, model: int, stop: float, on: float, cost: float) -> None:
         """What asking `model` has led to, in place: accuracies, and the cost from there on."""
-        step, doubt = self.steps.setdefault(model, Step()), view.doubt
-        for cells, gained in ((step.stop, stop - view.confidence), (step.on, on - view.confidence), (step.cost, cost)):
-            cells.add(view.keys, gained, doubt, _RECENT)
+        self.steps.setdefault(model, Step()).add(view, stop, on, cost)
 
     def learn_other(self, view: View, model: int, usual: float, right: bool, correct: bool) -> None:
         """Whether another was right, given whether the answer was, in place."""

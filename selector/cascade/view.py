@@ -15,7 +15,8 @@ _WHOLE = -1
 class View(Struct, frozen=True):
     """What is seen at a stage: the answer, the pool's chance for it, calibrated, and by label too (`confidence`).
 
-    `mask` has a bit for each model that has answered. `keys` are those of cells, from coarse to fine.
+    `mask` has a bit for each model that has answered. `keys` are those of cells, from coarse to fine; `bins` are the
+    two nearest, each with a weight and its keys, for what changes little from one bin to the next.
     """
 
     mask: int
@@ -24,6 +25,7 @@ class View(Struct, frozen=True):
     calibrated: float
     confidence: float
     keys: tuple[int, ...]
+    bins: tuple[tuple[float, tuple[int, ...]], ...]
 
     @property
     def doubt(self) -> float:
@@ -35,6 +37,19 @@ def keys_at(x: float, label: int) -> tuple[int, ...]:
     """The keys of an answer with these log odds, calibrated, by its label's id."""
     bin_ = min(max(int((x - _LOWEST) / _STEP), 0), _BINS - 1)
     return (_WHOLE, bin_, (label + 1) * _ROW + bin_)
+
+
+def bins_at(x: float, label: int) -> tuple[tuple[float, tuple[int, ...]], ...]:
+    """The bins between whose middles these log odds lie, weighted by nearness, with their keys.
+
+    Answers of one kind that drift from bin to bin as calibration learns find there what was learned of them before.
+    """
+    place = min(max((x - _LOWEST) / _STEP - 0.5, 0.0), _BINS - 1.0)
+    low, row = int(place), (label + 1) * _ROW
+    weight = place - low
+    if not weight:
+        return ((1.0, (_WHOLE, low, row + low)),)
+    return ((1.0 - weight, (_WHOLE, low, row + low)), (weight, (_WHOLE, low + 1, row + low + 1)))
 
 
 def keys_of(finest: int) -> tuple[int, ...]:
@@ -52,4 +67,4 @@ def centre(finest: int) -> float:
     return 0.0 if finest == _WHOLE else _LOWEST + (finest % _ROW + 0.5) * _STEP
 
 
-NOTHING = View(0, None, 0.0, 0.0, 0.0, (_WHOLE,))
+NOTHING = View(0, None, 0.0, 0.0, 0.0, (_WHOLE,), ((1.0, (_WHOLE,)),))

@@ -83,7 +83,7 @@ def test_old_queries_fade() -> None:
 def test_errors_of_a_model_that_has_changed_are_those_of_the_latest_queries() -> None:
     """Of the queries that count, more than 85 in 100 came after the change: nothing older may outweigh them."""
     rng, stage, ledger = Random(1), Stage(), Ledger().with_models(("dear",), 10.0, False)
-    view = View(MASK, "cat", 0.9, 0.9, 0.9, SURE)
+    view = View(MASK, "cat", 0.9, 0.9, 0.9, SURE, ((1.0, SURE),))
     for i in range(140_000):
         wrong = rng.random() < (0.4 if i < 100_000 else 0.05)
         ledger.enter(1.0, {MASK: stage})

@@ -1,0 +1,57 @@
+"""The plan: what is asked next, by what is known of what that brought."""
+
+from __future__ import annotations
+
+from math import log
+
+import pytest
+
+from selector.cascade.ledger import Ledger
+from selector.cascade.plan import Plan
+from selector.cascade.stage import Stage
+from selector.cascade.view import View
+
+IDS = {"first": 0, "cheap": 1, "dear": 2}
+COSTS = {"first": 0.0, "cheap": 1.0, "dear": 5.0}
+KEYS = (-1, 4, 36)
+SEEN = View(1, "cat", 0.6, 0.6, 0.6, KEYS, ((1.0, KEYS),))
+
+
+def a_plan(stage: Stage) -> Plan:
+    """One unit of cost must buy .01 of accuracy."""
+    ledger = Ledger().with_models(tuple(IDS), 5.0, False)
+    ledger.price = log(0.01)
+    return Plan({1: stage}, IDS, COSTS, dict.fromkeys(IDS, 0.8), ledger, None, 1.645, 0.01, {})
+
+
+def a_stage(tried: int) -> Stage:
+    """After the cheap model .75 was reached in so many queries, after the dear one .85 in a thousand."""
+    stage = Stage()
+    for _ in range(tried):
+        stage.learn_step(SEEN, IDS["cheap"], 0.75, 0.75, 0.0)
+    for _ in range(1_000):
+        stage.learn_step(SEEN, IDS["dear"], 0.85, 0.85, 0.0)
+    return stage
+
+
+@pytest.mark.parametrize(("tried", "first"), [(30, "cheap"), (1_000, "dear")])
+def test_a_cheap_model_that_was_little_tried_comes_before_a_dear_one_that_seems_better(tried: int, first: str) -> None:
+    stage = a_stage(tried)
+    way = a_plan(stage).best(stage, SEEN, ["cheap", "dear"])
+    assert way.model == first
+    assert way.net == pytest.approx(0.85 - 0.05, abs=0.01)
+
+
+def test_hope_is_for_what_costs_less() -> None:
+    stage = Stage()
+    for _ in range(1_000):
+        stage.learn_step(SEEN, IDS["cheap"], 0.85, 0.85, 0.0)
+    for _ in range(30):
+        stage.learn_step(SEEN, IDS["dear"], 0.85, 0.85, 0.0)
+    assert a_plan(stage).best(stage, SEEN, ["cheap", "dear"]).model == "cheap"
+
+
+def test_a_deviation_is_that_of_the_mean_of_as_many_outcomes() -> None:
+    stage = a_stage(1_000)
+    d, n = SEEN.doubt, 1_000
+    assert stage.deviation(SEEN, IDS["cheap"]) == pytest.approx((d * (1 - d) / n) ** 0.5, rel=0.02)
