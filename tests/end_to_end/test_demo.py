@@ -20,17 +20,18 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 DEADLINE = 240.0
 MARK = "DEMONSTRATION"
+WHOLE, HASTY = ("-m", "serving.cli", "demo"), ("-m", "tests.end_to_end.child_demo")
 
 
 class Demonstration:
     """`windjammer demo` as a process, and everything that it starts: known by a mark in the environment."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *command: str) -> None:
         self.output = folder / "output.txt"
         self._mark = uuid.uuid4().hex
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "serving.cli", "demo", *options],
+                [sys.executable, *command],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "TMPDIR": str(folder), MARK: self._mark},
@@ -73,8 +74,8 @@ def demonstrate(tmp_path: Path) -> Iterator[Start]:
     # jobs in the background of a script ignore Ctrl-C, and so would all that these tests start
     ours = signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    def start(*options: str) -> Demonstration:
-        started.append(Demonstration(tmp_path, *options))
+    def start(*command: str) -> Demonstration:
+        started.append(Demonstration(tmp_path, *command))
         return started[-1]
 
     yield start
@@ -84,7 +85,7 @@ def demonstrate(tmp_path: Path) -> Iterator[Start]:
 
 
 def test_all_that_it_claims_holds_and_the_server_stays_up_until_told_otherwise(demonstrate: Start) -> None:
-    demo = demonstrate("--queries", "1500", "--seed", "5", "--serve")
+    demo = demonstrate(*WHOLE, "--queries", "1500", "--seed", "5", "--serve")
     demo.wait_for("The server stays up")
     url = re.search(r"http://127\.0\.0\.1:\d+", demo.text)
     assert url is not None
@@ -105,7 +106,7 @@ def test_all_that_it_claims_holds_and_the_server_stays_up_until_told_otherwise(d
 
 
 def test_ctrl_c_in_the_middle_leaves_no_process_and_no_file_behind(demonstrate: Start, tmp_path: Path) -> None:
-    demo = demonstrate()
+    demo = demonstrate(*HASTY)
     demo.wait_for("Serving at")
     assert len(demo.alive()) > 6
 
