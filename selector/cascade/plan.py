@@ -67,8 +67,8 @@ class Plan(Struct, frozen=True):
     def best(self, stage: Stage, view: View, rest: Sequence[str]) -> Way:
         """The best of `rest` to ask next, whether or not that is better than stopping. At first, what is free.
 
-        Later a cheaper one takes the best's place if with one more standard deviation it would be better: to ask it in
-        vain costs little, and of what is not asked it is never learned that too little was thought of it.
+        Later a cheaper one takes the best's place that would by itself be better, were it better than it seems by one
+        standard deviation: of what is not asked it is never learned that too little was thought of it.
         """
         ways = {model: self._way(stage, view, model) for model in rest}
         best = max(ways, key=lambda model: ways[model].net)
@@ -77,7 +77,7 @@ class Plan(Struct, frozen=True):
             return ways[max(free, key=lambda model: ways[model].net, default=best)]
 
         def hoped(model: str) -> float:
-            return ways[model].net + stage.deviation(view, self.ids[model])
+            return stage.hope(view, self.ids[model]) - self.ledger.rate * self.costs[model]
 
         cheaper = [m for m in ways if self.costs[m] < self.costs[best] and hoped(m) > ways[best].net]
         return replace(ways[max(cheaper, key=hoped, default=best)], net=ways[best].net)

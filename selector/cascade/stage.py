@@ -44,8 +44,8 @@ class Step(Struct, array_like=True):
         return stop, on, max(0.0, cost)
 
     def known(self, view: View) -> float:
-        """The doubts, summed, from which that was learned, with the label of this view."""
-        return sum([weight * self.on.weight(keys[-1]) for weight, keys in view.bins])
+        """The doubts, summed, from which that was learned at such confidence, whatever the label."""
+        return sum([weight * self.stop.weight(keys[-2]) for weight, keys in view.bins])
 
     def add(self, view: View, stop: float, on: float, cost: float) -> None:
         """What it has led to once, in place: accuracies, and the cost from there on."""
@@ -86,13 +86,15 @@ class Stage(Struct, array_like=True):
         stop, on, cost = step.prospects(view)
         return p + stop * doubt, p + on * doubt, cost * doubt
 
-    def deviation(self, view: View, model: int) -> float:
-        """Of the accuracy after asking `model`, were that the mean of as many outcomes as it was learned from.
+    def hope(self, view: View, model: int) -> float:
+        """Accuracy after asking `model` and stopping there, were it better by one standard deviation than it seems.
 
-        At a doubt d outcomes have variance d (1 - d), and n doubts are of n / d queries.
+        By that of the mean of as many outcomes as it was learned from: at a doubt d they have variance d (1 - d), and
+        n doubts are of n / d queries.
         """
         step, doubt = self.steps.get(model), view.doubt
-        return doubt * sqrt((1.0 - doubt) / ((0.0 if step is None else step.known(view)) + _SHRINKAGE))
+        known = 0.0 if step is None else step.known(view)
+        return self.prospects(view, model)[0] + doubt * sqrt((1.0 - doubt) / (known + _SHRINKAGE))
 
     def other(self, finest: int, model: int, usual: float, correct: bool) -> float:
         """How likely `model`, not asked, is right, given whether the answer is; `usual` is how often it is."""

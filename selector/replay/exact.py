@@ -96,7 +96,9 @@ def replay(
                 player.fold(event)
     if board.decisions == 0:
         when = "" if since == -inf else " since the policy in force decides"
-        raise InvalidLog(f"the log has no decision with feedback{when}: there is nothing to compare with yet")
+        raise InvalidLog(
+            f"the log has no decision with feedback{when}, examples aside: there is nothing to compare with yet"
+        )
     return board.result(confidence, seed)
 
 

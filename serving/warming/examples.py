@@ -27,8 +27,9 @@ ROWS = 500
 
 
 class Example(Struct, frozen=True, array_like=True):
-    """One row of a file, with `copies` like it above. `predictions` are those that it has, by the model's key."""
+    """One row of a file, below `copies` equal ones. `predictions` are those that it has, by the model's key."""
 
+    file: str
     copies: int
     label: Label
     predictions: dict[str, Prediction]
@@ -37,7 +38,7 @@ class Example(Struct, frozen=True, array_like=True):
 
     @property
     def client(self) -> str:
-        """The query id by which it is known again, wherever in a file it stands."""
+        """The query id by which it is known again, wherever in a file of that name it stands."""
         return f"warm-up-{self.digest.hex()}"
 
     @property
@@ -55,7 +56,7 @@ class Examples(Struct, frozen=True):
     loss: Loss
 
     def read(self, advance: Advance) -> Iterator[Example]:
-        """All, in order; `advance` hears the share of the file that has been read.
+        """All, in order; `advance` hears the share of the file that has been read. Takes some 100 bytes a row.
 
         Raises InvalidLog, naming the row and the column of what is not what it should be.
         """
@@ -78,7 +79,7 @@ class Examples(Struct, frozen=True):
         user = None if columns.user is None else row.read(columns.user, user_of)
         features = {name: row.read(name, feature_of) for name in columns.contexts}
         known = {name: value for name, value in features.items() if value is not None}
-        return Example(0, label, said, user, known)
+        return Example(self.path.name, 0, label, said, user, known)
 
     def _prediction(self, row: _Row, key: str) -> Prediction | None:
         output = row.read(self.columns.outputs[key], lambda cell: label_of(cell, self.vocabulary))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from serving.demo import demonstration, run
-from serving.demo.digits import Digits, load_digits
+from serving.cli import app
+from serving.demo import digits
+
+load_all = digits.load_digits
 
 
-def few(seed: int) -> tuple[Digits, Digits]:
-    train, held_out = load_digits(seed)
-    return Digits(train.images[:200], train.labels[:200]), held_out
+def few(seed: int) -> tuple[digits.Digits, digits.Digits]:
+    train, held_out = load_all(seed)
+    return digits.Digits(train.images[:200], train.labels[:200]), held_out
 
 
 if __name__ == "__main__":
-    demonstration.load_digits = few
-    raise SystemExit(run())
+    digits.load_digits = few
+    app(["demo"])

@@ -11,8 +11,8 @@ from selector.cascade.plan import Plan
 from selector.cascade.stage import Stage
 from selector.cascade.view import View
 
-IDS = {"first": 0, "cheap": 1, "dear": 2}
-COSTS = {"first": 0.0, "cheap": 1.0, "dear": 5.0}
+IDS = {"first": 0, "cheap": 1, "dear": 2, "known": 3}
+COSTS = {"first": 0.0, "cheap": 1.0, "known": 1.0, "dear": 5.0}
 KEYS = (-1, 4, 36)
 SEEN = View(1, "cat", 0.6, 0.6, 0.6, KEYS, ((1.0, KEYS),))
 
@@ -51,7 +51,22 @@ def test_hope_is_for_what_costs_less() -> None:
     assert a_plan(stage).best(stage, SEEN, ["cheap", "dear"]).model == "cheap"
 
 
-def test_a_deviation_is_that_of_the_mean_of_as_many_outcomes() -> None:
+def test_of_two_cheaper_ones_that_is_asked_of_which_more_is_hoped() -> None:
+    stage = a_stage(30)
+    for _ in range(300):
+        stage.learn_step(SEEN, IDS["known"], 0.79, 0.79, 0.0)
+    assert a_plan(stage).best(stage, SEEN, ["cheap", "known", "dear"]).model == "cheap"
+
+
+def test_nothing_is_hoped_of_a_cheap_model_for_what_the_dear_one_does_after_it() -> None:
+    stage = a_stage(0)
+    for _ in range(1_000):
+        stage.learn_step(SEEN, IDS["cheap"], SEEN.confidence, 0.85, 5.0)
+    assert a_plan(stage).best(stage, SEEN, ["cheap", "dear"]).model == "dear"
+
+
+def test_hope_is_one_deviation_of_the_mean_of_as_many_outcomes() -> None:
     stage = a_stage(1_000)
     d, n = SEEN.doubt, 1_000
-    assert stage.deviation(SEEN, IDS["cheap"]) == pytest.approx((d * (1 - d) / n) ** 0.5, rel=0.02)
+    hope = stage.hope(SEEN, IDS["cheap"]) - stage.prospects(SEEN, IDS["cheap"])[0]
+    assert hope == pytest.approx((d * (1 - d) / n) ** 0.5, rel=0.02)

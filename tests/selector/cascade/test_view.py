@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from selector.cascade.stage import Step
 from selector.cascade.view import View, bins_at, centre, keys_at, keys_of
@@ -38,4 +39,13 @@ def test_what_was_learned_of_a_step_changes_without_a_leap_as_answers_drift_from
         step.add(seen(1.4), 0.7, 0.7, 0.0)
     gains = [step.prospects(seen(0.5 + 0.01 * i))[0] for i in range(130)]
     assert max(abs(b - a) for a, b in pairwise(gains)) < 0.02
-    assert step.known(seen(0.9)) > 0
+
+
+@given(st.floats(-1.7, 5.7))
+def test_as_much_is_known_of_a_step_as_was_learned_whatever_the_label(x: float) -> None:
+    step, at = Step(), seen(x)
+    for label in (0, 1):
+        for _ in range(100):
+            step.add(replace(at, bins=bins_at(x, label)), 0.9, 0.9, 0.0)
+    # of two bins that share what was learned each knows its part
+    assert step.known(at) == pytest.approx(200 * at.doubt * sum(weight**2 for weight, _ in at.bins))

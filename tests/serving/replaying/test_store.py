@@ -17,7 +17,7 @@ from feedback_store.contract import Pending, Row
 from feedback_store.opening import open_log
 from feedback_store.ownership import held_alone
 from selector import EpsilonGreedy, Exp3, Exp4, Static
-from selector.decisions import Decision, Feedback, ModelsChanged, PolicyChanged, Query, encode
+from selector.decisions import Answer, Decision, Feedback, ModelsChanged, PolicyChanged, Query, Selection, encode
 from selector.fold import Fold
 from selector.losses import ZeroOne
 from selector.policy import Policy
@@ -50,10 +50,10 @@ policy = POLICY
 """
 
 
-def a_store(folder: Path, policy: Policy[Any], n: int = 150, *, shadows: bool = False) -> Population:
+def a_store(folder: Path, policy: Policy[Any], n: int = 150, *, shadows: bool = False, examples: int = 0) -> Population:
     """A configuration, and the log that a server of it would have left; what that server knew.
 
-    With `shadows` the log has what all models said.
+    With `shadows` the log has what all models said. The first are `examples`.
     """
     (folder / "windjammer.toml").write_text(CONFIG.replace("POLICY", _toml(policy)))
     log = open_log(f"sqlite:///{folder}/windjammer.db")
@@ -62,9 +62,10 @@ def a_store(folder: Path, policy: Policy[Any], n: int = 150, *, shadows: bool = 
     learner.fold_all(log.entries("digits"))
     for i in range(1, n + 1):
         label, outputs = truth_and_predictions(world)
-        decision: Decision = decide(
-            policy, learner.state, Query(i, MODELS, features={"side": i % 2, "room": i % 30}), outputs, rng
-        )
+        query = Query(i, MODELS, features={"side": i % 2, "room": i % 30})
+        decision: Decision = decide(policy, learner.state, query, outputs, rng)
+        if i <= examples:
+            decision = Decision("", query, 0.0, "", (Selection(MODELS, 1.0),), outputs, Answer(None))
         decision = changed(decision, application="digits", at=float(i))
         event = Pending("digits", None, i + 0.5, Feedback((i,), label=label, joined=outputs if shadows else {}))
         log.commit([Row(i, "digits", None, None, encode(decision))], [event])
@@ -109,6 +110,12 @@ def test_a_log_of_single_choices_is_answered_by_estimators(tmp_path: Path) -> No
     assert found["rows"][0]["interval"] == "bounds"
     estimates = {row["estimator"]: row for row in found["partial"]["rows"]}
     assert estimates["snips"]["low"] < 0.9 < estimates["snips"]["high"]
+
+
+def test_examples_leave_a_log_of_single_choices_one(tmp_path: Path) -> None:
+    a_store(tmp_path, Exp3(), 400, examples=50)
+    found = told(tmp_path, "--policy", "static", "--set", "model=cnn:1")
+    assert found["partial"]["rows"]
 
 
 def test_tables_and_the_page_tell_it_to_people(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_a_row_is_an_example(tmp_path: Path) -> None:
         tmp_path, "svm,cnn,label,svm.score,cnn.cost,user,age\n3,7,7,0.25,4,ann,30\n", mapping="context=age"
     )
     predictions = {"svm:1": Prediction(3, 0.25), "cnn:2": Prediction(7, cost=4.0)}
-    assert example == Example(0, 7, predictions, "ann", {"age": 30})
+    assert example == Example("outputs.csv", 0, 7, predictions, "ann", {"age": 30})
 
 
 def test_a_row_is_known_again_by_its_content_and_how_many_stand_above_it(tmp_path: Path) -> None:
@@ -50,6 +50,8 @@ def test_a_row_is_known_again_by_its_content_and_how_many_stand_above_it(tmp_pat
     assert [each.client for each in inserted if each != inserted[1]] == [
         each.client for each in (first, second, third, fourth)
     ]
+    (tmp_path / "outputs.csv").rename(tmp_path / "more.csv")
+    assert not {each.client for each in read(tmp_path / "more.csv")} & {each.client for each in inserted}
 
 
 def test_an_empty_cell_is_a_model_that_said_nothing(tmp_path: Path) -> None:
