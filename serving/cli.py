@@ -207,8 +207,7 @@ def warm_up(
     Other names are given by --map. Each row becomes an example in APP's log,
     from which any policy has learned at the next start; a row that the log
     has already, of a file of that name, is not appended again. With a mistake
-    in FILE nothing is.
-    No server may be running on the log.
+    in FILE nothing is. No server may be running on the log.
     """
     from serving.warming.command import run
 
