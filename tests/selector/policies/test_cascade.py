@@ -173,14 +173,13 @@ def test_rows_without_some_model_do_not_count_as_its_beginning(known: str) -> No
 
 
 def test_the_first_complete_rows_teach_every_set_however_many_others_came_before() -> None:
-    policy, query = Cascade(costs=COSTS), Query(1, MODELS)
+    policy, models = Cascade(costs=COSTS), (*MODELS, "new:1")
     state, _, _ = run(policy, scored, 300, seed=6)
     assert state.complete == 100
     state.decided = state.complete = 20_000
-    state = policy.with_models(state, (*MODELS, "new:1"))
-    said = dict.fromkeys((*MODELS, "new:1"), Prediction(1, score=0.99))
-    row = Decision("", query, 0.0, "", (Selection((*MODELS, "new:1"), 1.0),), said, Answer(1))
-    row = replace(row, query=replace(query, available=(*MODELS, "new:1")))
+    state = policy.with_models(state, models)
+    said = dict.fromkeys(models, Prediction(1, score=0.99))
+    row = Decision("", Query(1, models), 0.0, "", (Selection(models, 1.0),), said, Answer(1))
     for _ in range(50):
         state = policy.observe(state, row, dict.fromkeys(said, 0.0))
     assert state.stages[1 << state.ids["new:1"]].pool.seen == 50
