@@ -83,6 +83,12 @@ class Ledger(Struct, array_like=True):
         bounds = {m: a.gap * self._growth(a) + z * self._deviation(a) for m, a in known.items()}
         return max(bounds, key=bounds.__getitem__) if bounds else None
 
+    def excess(self, model: str) -> tuple[float, float] | None:
+        """The share of the queries by which the errors exceed the model's, and its deviation; None before any."""
+        account = self.accounts.get(model)
+        n = 0.0 if account is None else account.queries - account.old
+        return None if account is None or n <= 0.0 else (account.gap / n, sqrt(account.variance) / n)
+
     def worth(self, model: str, z: float) -> float:
         """Errors that one unit of variance of the gap to `model` is worth: the slope of z times its deviation."""
         return z / (2.0 * sqrt(self._deviation(self.accounts[model]) ** 2 + _SLACK))

@@ -170,10 +170,17 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
         return msgspec.msgpack.encode(state)
 
     def describe(self, state: CascadeState) -> dict[str, dict[str, float]]:
-        """`weight` is the share of the predictions; `cost` what one takes, as set or as reported of late."""
+        """`weight` is the share of the predictions; `cost` what one takes, as set or as reported of late.
+
+        `excess`, without a budget, is the share of the latest queries by which the cascade's errors exceed the model's,
+        as estimated, and `excess_deviation` the standard deviation of that.
+        """
         described = state.tally.describe([count + 1e-9 for count in state.tally.counts]) if state.ids else {}
         for model, known in described.items():
             known["cost"] = self._cost(state.bills, model)
+            excess = state.ledger.excess(model)
+            if excess is not None:
+                known["excess"], known["excess_deviation"] = excess
         return described
 
     def _knowing(self, state: CascadeState, models: Sequence[str] | Mapping[str, Prediction]) -> CascadeState:

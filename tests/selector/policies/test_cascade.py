@@ -103,12 +103,21 @@ def test_the_chance_of_a_shadow_is_the_one_that_is_logged() -> None:
 
 
 def test_what_is_lost_to_the_best_model_is_estimated_without_asking_it_each_time() -> None:
-    state, decisions, items = run(Cascade(costs=COSTS), scored, 4_000, seed=6)
+    policy = Cascade(costs=COSTS)
+    state, decisions, items = run(policy, scored, 4_000, seed=6)
     wrong = sum(d.answer.output != item.label for d, item in zip(decisions, items, strict=True))
     large = sum(item.said["large:1"].output != item.label for item in items)
-    account = state.ledger.accounts["large:1"]
+    known = policy.describe(state)["large:1"]
     assert sum("large:1" in decision.predictions for decision in decisions) < 3_500
-    assert abs(account.gap - (wrong - large)) < 4.5 * sqrt(account.variance)
+    assert 0.0 < known["excess_deviation"] < 0.02
+    assert abs(known["excess"] - (wrong - large) / 4_000) < 4.5 * known["excess_deviation"]
+
+
+@pytest.mark.parametrize("policy", [Cascade(costs=COSTS), Cascade(costs=COSTS, budget=5.0)])
+def test_nothing_is_told_of_what_is_lost_before_any_answer_or_where_a_budget_rules(policy: Cascade) -> None:
+    queries = 0 if policy.budget is None else 300
+    state, _, _ = run(policy, scored, queries, seed=6)
+    assert all("excess" not in known for known in policy.describe(state).values())
 
 
 def test_of_models_not_asked_only_those_queries_tell_that_came_that_way() -> None:
