@@ -144,7 +144,8 @@ class Service:
             folded = knowledge.recover(log)
             announce(log, config, knowledge.population, time.time())
             knowledge.save()
-            logger.info("application %s: policy %s, folded %d events", config.name, config.policy.name, folded)
+            told = "application %s: policy %s, knows all of the log, %d events of it read now"
+            logger.info(told, config.name, config.policy.name, folded)
 
 
 async def _on_writer(writer: Writer, read: Callable[[Log], T]) -> T:

@@ -67,8 +67,9 @@ class Plan(Struct, frozen=True):
     def best(self, stage: Stage, view: View, rest: Sequence[str]) -> Way:
         """The best of `rest` to ask next, whether or not that is better than stopping. At first, what is free.
 
-        Later a cheaper one takes the best's place that would by itself be better, were it better than it seems by one
-        standard deviation: of what is not asked it is never learned that too little was thought of it.
+        Later a cheaper one is asked in place of the best if, better than it seems by one standard deviation, it would
+        be better than that even alone: of what is not asked it is never learned that too little was thought of it.
+        The net returned remains the best's.
         """
         ways = {model: self._way(stage, view, model) for model in rest}
         best = max(ways, key=lambda model: ways[model].net)

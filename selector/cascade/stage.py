@@ -44,7 +44,10 @@ class Step(Struct, array_like=True):
         return stop, on, max(0.0, cost)
 
     def known(self, view: View) -> float:
-        """The doubts, summed, from which that was learned at such confidence, whatever the label."""
+        """The doubts, summed, from which its gains were learned at such confidence; at an edge each bin knows its part.
+
+        Whatever the label: there are so many labels that of some one little is always known.
+        """
         return sum([weight * self.stop.weight(keys[-2]) for weight, keys in view.bins])
 
     def add(self, view: View, stop: float, on: float, cost: float) -> None:
@@ -89,8 +92,8 @@ class Stage(Struct, array_like=True):
     def hope(self, view: View, model: int) -> float:
         """Accuracy after asking `model` and stopping there, were it better by one standard deviation than it seems.
 
-        By that of the mean of as many outcomes as it was learned from: at a doubt d they have variance d (1 - d), and
-        n doubts are of n / d queries.
+        Somebody must have answered. The deviation is that of the mean of as many outcomes as it was learned
+        from: at a doubt d they have variance d (1 - d), and n doubts are of n / d queries.
         """
         step, doubt = self.steps.get(model), view.doubt
         known = 0.0 if step is None else step.known(view)

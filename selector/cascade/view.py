@@ -16,7 +16,7 @@ class View(Struct, frozen=True):
     """What is seen at a stage: the answer, the pool's chance for it, calibrated, and by label too (`confidence`).
 
     `mask` has a bit for each model that has answered. `keys` are those of cells, from coarse to fine; `bins` are the
-    two nearest, each with a weight and its keys: what is known of steps is interpolated between them.
+    one or two nearest, each with a weight and its keys: what is known of steps is interpolated between them.
     """
 
     mask: int

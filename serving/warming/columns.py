@@ -36,8 +36,8 @@ def find(text: str | None, columns: Sequence[str], models: Mapping[str, str]) ->
     """What `text` (of --map) says, else those that are named like a role: `label`, `user`, a model, `MODEL.score`.
 
     `models` are the application's: the key of each by its name in the configuration. Raises InvalidLog where a column
-    does not exist, or there is none with labels, or with any model's outputs, or where one that would not be read
-    seems to be a role misspelt: what is appended without it stays so.
+    does not exist, or is there twice, or there is none with labels, or with any model's outputs, or where one that
+    would not be read seems to be a role misspelt: what is appended without it stays so.
 
     >>> find("label=truth", ["truth", "svm", "svm.score", "user"], {"svm": "svm:1", "cnn": "cnn:2"}).all
     ('truth', 'svm', 'svm.score', 'user')
@@ -65,6 +65,9 @@ def find(text: str | None, columns: Sequence[str], models: Mapping[str, str]) ->
         named("user"),
         contexts,
     )
+    twice = [column for column in found.all if columns.count(column) > 1]
+    if twice:
+        raise InvalidLog(f"column {twice[0]!r} is there more than once: rename or remove all but one")
     _check_unread(found, columns, models)
     return found
 

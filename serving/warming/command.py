@@ -69,6 +69,11 @@ def _tell(configured: ApplicationConfig, examples: Examples, names: Sequence[str
     columns = examples.columns
     missing = [key for key in configured.models if key not in columns.outputs]
     unread = [name for name in names if name not in columns.all]
+    if lesson.known:
+        console.print(
+            "[yellow]![/yellow] known are rows that say what the log has from a file named "
+            f"{escape(examples.path.name)}: if these are others, give the file another name"
+        )
     if missing:
         console.print(f"[yellow]![/yellow] no column has outputs of {escape(', '.join(missing))}")
     if unread:

@@ -5,14 +5,6 @@ from __future__ import annotations
 from serving.cli import app
 from serving.demo import digits
 
-load_all = digits.load_digits
-
-
-def few(seed: int) -> tuple[digits.Digits, digits.Digits]:
-    train, held_out = load_all(seed)
-    return digits.Digits(train.images[:200], train.labels[:200]), held_out
-
-
 if __name__ == "__main__":
-    digits.load_digits = few
+    digits.TRAINING_IMAGES = 200
     app(["demo"])

@@ -34,7 +34,7 @@ def a_stage(tried: int) -> Stage:
     return stage
 
 
-@pytest.mark.parametrize(("tried", "first"), [(30, "cheap"), (1_000, "dear")])
+@pytest.mark.parametrize(("tried", "first"), [(0, "cheap"), (30, "cheap"), (70, "dear"), (1_000, "dear")])
 def test_a_cheap_model_that_was_little_tried_comes_before_a_dear_one_that_seems_better(tried: int, first: str) -> None:
     stage = a_stage(tried)
     way = a_plan(stage).best(stage, SEEN, ["cheap", "dear"])

@@ -42,10 +42,9 @@ def test_what_was_learned_of_a_step_changes_without_a_leap_as_answers_drift_from
 
 
 @given(st.floats(-1.7, 5.7))
-def test_as_much_is_known_of_a_step_as_was_learned_whatever_the_label(x: float) -> None:
+def test_what_was_learned_of_a_step_counts_under_any_label_and_at_an_edge_each_bin_knows_its_part(x: float) -> None:
     step, at = Step(), seen(x)
     for label in (0, 1):
         for _ in range(100):
             step.add(replace(at, bins=bins_at(x, label)), 0.9, 0.9, 0.0)
-    # of two bins that share what was learned each knows its part
     assert step.known(at) == pytest.approx(200 * at.doubt * sum(weight**2 for weight, _ in at.bins))

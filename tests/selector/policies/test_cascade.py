@@ -179,6 +179,7 @@ def test_rows_without_some_model_do_not_count_as_its_beginning(known: str) -> No
         state = policy.observe(state, row, {known: float(item.said[known].output != item.label)})
     assert policy.select(state, Query(2, MODELS), [], {}, rng) == Selection(MODELS, 1.0)
     assert not state.samples
+    assert not state.complete
 
 
 def test_the_first_complete_rows_teach_every_set_however_many_others_came_before() -> None:

@@ -63,9 +63,10 @@ def a_store(folder: Path, policy: Policy[Any], n: int = 150, *, shadows: bool = 
     for i in range(1, n + 1):
         label, outputs = truth_and_predictions(world)
         query = Query(i, MODELS, features={"side": i % 2, "room": i % 30})
-        decision: Decision = decide(policy, learner.state, query, outputs, rng)
         if i <= examples:
             decision = Decision("", query, 0.0, "", (Selection(MODELS, 1.0),), outputs, Answer(None))
+        else:
+            decision = decide(policy, learner.state, query, outputs, rng)
         decision = changed(decision, application="digits", at=float(i))
         event = Pending("digits", None, i + 0.5, Feedback((i,), label=label, joined=outputs if shadows else {}))
         log.commit([Row(i, "digits", None, None, encode(decision))], [event])

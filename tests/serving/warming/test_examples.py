@@ -50,8 +50,13 @@ def test_a_row_is_known_again_by_its_content_and_how_many_stand_above_it(tmp_pat
     assert [each.client for each in inserted if each != inserted[1]] == [
         each.client for each in (first, second, third, fourth)
     ]
+
+
+def test_equal_rows_of_a_file_of_another_name_are_other_examples(tmp_path: Path) -> None:
+    (example,) = examples(tmp_path, "svm,label\n3,7\n")
     (tmp_path / "outputs.csv").rename(tmp_path / "more.csv")
-    assert not {each.client for each in read(tmp_path / "more.csv")} & {each.client for each in inserted}
+    (other,) = read(tmp_path / "more.csv")
+    assert example.client != other.client
 
 
 def test_an_empty_cell_is_a_model_that_said_nothing(tmp_path: Path) -> None:
@@ -108,7 +113,7 @@ def test_parquet_has_types(tmp_path: Path) -> None:
     ]
 
 
-def test_an_example_is_known_again_by_its_row_and_content(tmp_path: Path) -> None:
+def test_an_example_is_known_again_whatever_the_order_of_columns_and_what_else_there_is(tmp_path: Path) -> None:
     first, second = examples(tmp_path, "svm,label\n3,7\n3,7\n")
     again, other = examples(tmp_path, "label,svm,note\n7,3,new\n3,3,\n")
     assert first.client == again.client

@@ -100,7 +100,9 @@ def test_what_examples_cost_is_none_of_what_a_cascade_may_spend(folder: Path) ->
 def test_nothing_is_learned_twice(folder: Path) -> None:
     warm_up(folder)
     before = entries(folder)
-    assert warm_up(folder).stdout.startswith(f"0 examples appended, {ROWS} known already")
+    again = warm_up(folder).stdout
+    assert again.startswith(f"0 examples appended, {ROWS} known already")
+    assert "if these are others, give the file another name" in again
     assert entries(folder) == before
     with (folder / "outputs.csv").open("a") as file:
         file.write("1,1,,\n")
