@@ -84,10 +84,14 @@ class Ledger(Struct, array_like=True):
         return max(bounds, key=bounds.__getitem__) if bounds else None
 
     def excess(self, model: str) -> tuple[float, float] | None:
-        """The share of the queries by which the errors exceed the model's, and its deviation; None before any."""
+        """The share of errors less the model's, over the queries at which it was available, as last estimated.
+
+        And the deviation of that for its not having been asked each time: 0 if it was. None before the first estimate.
+        """
         account = self.accounts.get(model)
-        n = 0.0 if account is None else account.queries - account.old
-        return None if account is None or n <= 0.0 else (account.gap / n, sqrt(account.variance) / n)
+        if account is None or account.old >= account.queries:
+            return None
+        return account.gap / account.queries, sqrt(account.variance) / account.queries
 
     def worth(self, model: str, z: float) -> float:
         """Errors that one unit of variance of the gap to `model` is worth: the slope of z times its deviation."""

@@ -172,8 +172,9 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
     def describe(self, state: CascadeState) -> dict[str, dict[str, float]]:
         """`weight` is the share of the predictions; `cost` what one takes, as set or as reported of late.
 
-        `excess`, without a budget, is the share of the latest queries by which the cascade's errors exceed the model's,
-        as estimated, and `excess_deviation` the standard deviation of that.
+        `excess`, without a budget, is the cascade's share of errors less the model's, over the latest of its queries
+        with feedback at which the model was available, and `excess_deviation` how uncertain that is for the model's not
+        having been asked each time: 0 if it was.
         """
         described = state.tally.describe([count + 1e-9 for count in state.tally.counts]) if state.ids else {}
         for model, known in described.items():

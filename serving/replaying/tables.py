@@ -24,10 +24,14 @@ Advance = Callable[[float], None]
 
 
 class Chunk(Struct, frozen=True):
-    """Some rows in a row: cells by column; `first` is the number of the first row, from 1."""
+    """Some rows in a row: cells by column; `first` is the number of the first row, from 1.
+
+    `names` are those of the columns, in the file's order: of two of one name the last has the cells.
+    """
 
     columns: dict[str, Cells]
     first: int
+    names: Sequence[str]
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()))) if self.columns else 0
@@ -70,11 +74,11 @@ def as_text(cell: object) -> str:
 
 
 def columns_of(path: Path) -> list[str]:
-    """The names of a file's columns. Raises InvalidLog."""
+    """The names of a file's columns, each as often as it is there. Raises InvalidLog."""
     chunk = next(chunks(path, size=1), None)
     if chunk is None:
         raise InvalidLog(f"{path} is empty: expected a row of column names")
-    return list(chunk.columns)
+    return list(chunk.names)
 
 
 def chunks(path: Path, size: int = CHUNK, advance: Advance | None = None) -> Iterator[Chunk]:
@@ -105,11 +109,11 @@ def _csv(path: Path, size: int, advance: Advance) -> Iterator[Chunk]:
                 return
             first = 1
             while block := list(islice(rows, size)):
-                yield Chunk(_columns(path, names, block, first), first)
+                yield Chunk(_columns(path, names, block, first), first, names)
                 first += len(block)
                 advance(raw.tell() / total)
             if first == 1:
-                yield Chunk({name: [] for name in names}, 1)
+                yield Chunk({name: [] for name in names}, 1, names)
 
 
 def _columns(path: Path, names: list[str], block: list[list[str]], first: int) -> dict[str, Cells]:
@@ -129,11 +133,10 @@ def _parquet(path: Path, size: int, advance: Advance) -> Iterator[Chunk]:
         file = parquet.ParquetFile(path)
     except ArrowInvalid as error:
         raise InvalidLog(f"{path} is not a Parquet file: {error}") from None
-    first, total = 1, max(1, file.metadata.num_rows)
+    first, total, names = 1, max(1, file.metadata.num_rows), file.schema_arrow.names
     for batch in file.iter_batches(size):
-        table = batch.to_pydict()
-        yield Chunk(table, first)
+        yield Chunk(batch.to_pydict(), first, names)
         first += len(batch)
         advance(first / total)
     if first == 1:
-        yield Chunk({name: [] for name in file.schema_arrow.names}, 1)
+        yield Chunk({name: [] for name in names}, 1, names)

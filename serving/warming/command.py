@@ -71,8 +71,8 @@ def _tell(configured: ApplicationConfig, examples: Examples, names: Sequence[str
     unread = [name for name in names if name not in columns.all]
     if lesson.known:
         console.print(
-            "[yellow]![/yellow] known are rows that say what the log has from a file named "
-            f"{escape(examples.path.name)}: if these are others, give the file another name"
+            f"known: equal to rows that were appended from a file named {escape(examples.path.name)}; "
+            "if they are others, give the file another name"
         )
     if missing:
         console.print(f"[yellow]![/yellow] no column has outputs of {escape(', '.join(missing))}")

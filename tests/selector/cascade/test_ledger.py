@@ -36,6 +36,18 @@ def test_the_reference_is_the_model_that_was_right_where_the_cascade_was_wrong()
     assert ledger.accounts["cheap"].gap == 0.0
 
 
+def test_excess_is_the_difference_of_two_shares_of_errors_once_it_was_estimated() -> None:
+    ledger = Ledger().with_models(("cheap", "dear"), 1.0, False)
+    assert ledger.excess("dear") is None
+    told(ledger, 50, True, {"cheap": False, "dear": True})
+    told(ledger, 100, False, {"cheap": False, "dear": True})
+    assert ledger.excess("dear") == (50 / 150, 0.0)
+    assert ledger.excess("cheap") == (-100 / 150, 0.0)
+    ledger = ledger.with_models(tuple(IDS), 1.0, False)
+    ledger.compare(tuple(IDS), False, {"cheap": True, "dear": True, "other": True}, SEEN, True)
+    assert ledger.excess("other") is None
+
+
 def test_a_model_of_which_little_is_known_is_not_forgotten() -> None:
     ledger = Ledger().with_models(tuple(IDS), 1.0, False)
     told(ledger, 50, True, {"cheap": False, "dear": True, "other": False})

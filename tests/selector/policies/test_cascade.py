@@ -111,6 +111,10 @@ def test_what_is_lost_to_the_best_model_is_estimated_without_asking_it_each_time
     assert sum("large:1" in decision.predictions for decision in decisions) < 3_500
     assert 0.0 < known["excess_deviation"] < 0.02
     assert abs(known["excess"] - (wrong - large) / 4_000) < 4.5 * known["excess_deviation"]
+    small = sum(item.said["small:1"].output != item.label for item in items)
+    always_asked = policy.describe(state)["small:1"]
+    assert always_asked["excess"] == pytest.approx((wrong - small) / 4_000, abs=0.005)
+    assert always_asked["excess_deviation"] == 0.0
 
 
 @pytest.mark.parametrize("policy", [Cascade(costs=COSTS), Cascade(costs=COSTS, budget=5.0)])

@@ -67,9 +67,3 @@ def test_columns_of_other_things_are_left_alone(names: list[str]) -> None:
 
 def test_a_column_that_resembles_a_role_may_be_told_to_be_something_else() -> None:
     assert find("context=User", ["label", "svm", "User"], MODELS).contexts == ("User",)
-
-
-def test_a_column_that_is_read_may_be_there_only_once() -> None:
-    with pytest.raises(InvalidLog, match="column 'svm' is there more than once"):
-        find(None, ["label", "svm", "svm"], MODELS)
-    assert find(None, ["label", "svm", "note", "note"], MODELS).all == ("label", "svm")

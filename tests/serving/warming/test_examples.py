@@ -100,6 +100,12 @@ def test_progress_is_told_all_along_a_long_file(tmp_path: Path) -> None:
     assert shares[-1] == 1.0
 
 
+def test_a_column_that_is_read_may_be_there_only_once(tmp_path: Path) -> None:
+    with pytest.raises(InvalidLog, match="column 'svm' is there more than once"):
+        examples(tmp_path, "label,svm,svm\n3,7,3\n")
+    assert len(examples(tmp_path, "label,svm,note,note\n3,7,a,b\n")) == 1
+
+
 def test_parquet_has_types(tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet

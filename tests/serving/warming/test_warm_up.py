@@ -102,7 +102,7 @@ def test_nothing_is_learned_twice(folder: Path) -> None:
     before = entries(folder)
     again = warm_up(folder).stdout
     assert again.startswith(f"0 examples appended, {ROWS} known already")
-    assert "if these are others, give the file another name" in again
+    assert "if they are others, give the file another name" in again
     assert entries(folder) == before
     with (folder / "outputs.csv").open("a") as file:
         file.write("1,1,,\n")
