@@ -77,11 +77,12 @@ class Plan(Struct, frozen=True):
             free = [model for model in ways if self.costs[model] <= _FREE * self.costs[best]]
             return ways[max(free, key=lambda model: ways[model].net, default=best)]
 
-        def hoped(model: str) -> float:
-            return stage.hope(view, self.ids[model]) - self.ledger.rate * self.costs[model]
-
-        cheaper = [m for m in ways if self.costs[m] < self.costs[best] and hoped(m) > ways[best].net]
-        return replace(ways[max(cheaper, key=hoped, default=best)], net=ways[best].net)
+        rate, cheaper = self.ledger.rate, [m for m in ways if self.costs[m] < self.costs[best]]
+        hoped = {m: stage.hope(view, self.ids[m]) - rate * self.costs[m] for m in cheaper}
+        first = max(hoped, key=hoped.__getitem__, default=best)
+        if first == best or hoped[first] <= ways[best].net:
+            return ways[best]
+        return replace(ways[first], net=ways[best].net)
 
     def stop(self, stage: Stage, view: View) -> Way:
         """Stopping here; what it is not to know whether the reference was right lowers the accuracy."""
