@@ -36,8 +36,8 @@ def find(text: str | None, columns: Sequence[str], models: Mapping[str, str]) ->
     """What `text` (of --map) says, else those that are named like a role: `label`, `user`, a model, `MODEL.score`.
 
     `models` are the application's: the key of each by its name in the configuration. Raises InvalidLog where a column
-    does not exist, or is there twice, or there is none with labels, or with any model's outputs, or where one that
-    would not be read seems to be a role misspelt: what is appended without it stays so.
+    does not exist, is there twice, or has two roles of which one must be wrong; where none has labels, or any model's
+    outputs; or where one that would not be read seems to be a role misspelt: what is appended without it stays so.
 
     >>> find("label=truth", ["truth", "svm", "svm.score", "user"], {"svm": "svm:1", "cnn": "cnn:2"}).all
     ('truth', 'svm', 'svm.score', 'user')
@@ -65,11 +65,24 @@ def find(text: str | None, columns: Sequence[str], models: Mapping[str, str]) ->
         named("user"),
         contexts,
     )
-    twice = [column for column in found.all if columns.count(column) > 1]
-    if twice:
-        raise InvalidLog(f"column {twice[0]!r} is there more than once: rename or remove all but one")
+    _check_once(found, columns)
     _check_unread(found, columns, models)
     return found
+
+
+def _check_once(found: Columns, columns: Sequence[str]) -> None:
+    """Raise InvalidLog where a column is there twice, or would be read as two models' outputs, or as truth and output.
+
+    A user may be a context as well, and models may have one cost.
+    """
+    for column in found.all:
+        if columns.count(column) > 1:
+            raise InvalidLog(f"column {column!r} is there more than once: rename or remove all but one")
+    roles: dict[str, str] = {}
+    for role, column in (("label", found.label), *found.outputs.items()):
+        if column in roles:
+            raise InvalidLog(f"column {column!r} would be read as {roles[column]!r} and as {role!r}. {HINT}")
+        roles[column] = role
 
 
 def _check_unread(found: Columns, columns: Sequence[str], models: Mapping[str, str]) -> None:
@@ -119,6 +132,8 @@ def _given(
             raise InvalidLog(f"--map {role}: {unknown('column', column, columns)}")
         if role == "context":
             contexts.append(column)
+        elif role in given:
+            raise InvalidLog(f"--map: {role!r} is given twice")
         else:
             given[role] = column
     return given, tuple(contexts)

@@ -68,7 +68,7 @@ def _tell(configured: ApplicationConfig, examples: Examples, names: Sequence[str
     console.print(f"[bold]{lesson.appended:,} {what} appended, {lesson.known:,} known already[/bold]")
     columns = examples.columns
     missing = [key for key in configured.models if key not in columns.outputs]
-    unread = [name for name in names if name not in columns.all]
+    unread = [name or "''" for name in names if name not in columns.all]
     if lesson.known:
         console.print(
             f"known: equal to rows that were appended from a file named {escape(examples.path.name)}; "

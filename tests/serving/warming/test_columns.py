@@ -45,6 +45,12 @@ def test_what_is_mapped_goes_before_what_is_named() -> None:
         (None, ["label", "svm", "ncn"], "did you mean 'cnn'"),
         (None, ["label", "svm", "User"], "did you mean 'user'.* or give --map user=User"),
         ("svm=said", ["label", "said", "svm.scor"], "did you mean 'svm.score'"),
+        ("label=label,label=svm", ["label", "svm"], "--map: 'label' is given twice"),
+        ("svm=cnn", ["label", "svm", "cnn"], "column 'cnn' would be read as 'svm:1' and as 'cnn:2'"),
+        ("svm=label", ["label", "cnn"], "column 'label' would be read as 'label' and as 'svm:1'"),
+        (None, ["label", "svm", "label"], "column 'label' is there more than once"),
+        (None, ["label", "svm", "user", "user"], "column 'user' is there more than once"),
+        (None, ["label", "svm", "svm.score", "svm.score"], "column 'svm.score' is there more than once"),
     ],
 )
 def test_a_mistake_is_told_with_the_nearest_name(text: str | None, names: list[str], told: str) -> None:
@@ -63,6 +69,12 @@ def test_a_mistake_is_told_with_the_nearest_name(text: str | None, names: list[s
 def test_columns_of_other_things_are_left_alone(names: list[str]) -> None:
     """Other models' among them, and what resembles a role that has its column."""
     assert find(None, ["label", *names], MODELS).outputs == {"svm:1": "svm"}
+
+
+def test_the_user_may_be_a_context_and_models_may_have_one_cost() -> None:
+    found = find("context=user,svm.cost=price,cnn.cost=price", ["label", "svm", "cnn", "user", "price"], MODELS)
+    assert (found.user, found.contexts) == ("user", ("user",))
+    assert found.costs == {"svm:1": "price", "cnn:2": "price"}
 
 
 def test_a_column_that_resembles_a_role_may_be_told_to_be_something_else() -> None:

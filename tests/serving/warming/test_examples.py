@@ -119,6 +119,16 @@ def test_parquet_has_types(tmp_path: Path) -> None:
     ]
 
 
+def test_a_column_that_is_read_may_be_there_only_once_in_parquet_too(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    path, cells = tmp_path / "outputs.parquet", [pyarrow.array([3]) for _ in range(3)]
+    parquet.write_table(pyarrow.Table.from_arrays(cells, ["label", "svm", "svm"]), path)
+    with pytest.raises(InvalidLog, match="column 'svm' is there more than once"):
+        read(path)
+
+
 def test_an_example_is_known_again_whatever_the_order_of_columns_and_what_else_there_is(tmp_path: Path) -> None:
     first, second = examples(tmp_path, "svm,label\n3,7\n3,7\n")
     again, other = examples(tmp_path, "label,svm,note\n7,3,new\n3,3,\n")

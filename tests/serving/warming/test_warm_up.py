@@ -98,11 +98,11 @@ def test_what_examples_cost_is_none_of_what_a_cascade_may_spend(folder: Path) ->
 
 
 def test_nothing_is_learned_twice(folder: Path) -> None:
-    warm_up(folder)
+    assert "known:" not in warm_up(folder).stdout
     before = entries(folder)
     again = warm_up(folder).stdout
     assert again.startswith(f"0 examples appended, {ROWS} known already")
-    assert "if they are others, give the file another name" in again
+    assert "from a file named outputs.csv; if they are others, give the file another name" in again
     assert entries(folder) == before
     with (folder / "outputs.csv").open("a") as file:
         file.write("1,1,,\n")
@@ -138,10 +138,10 @@ def test_it_is_refused_while_a_server_holds_the_log(folder: Path) -> None:
 
 
 def test_what_was_not_read_is_told(folder: Path) -> None:
-    (folder / "outputs.csv").write_text("truth,good,other\n1,1,1\n")
+    (folder / "outputs.csv").write_text("truth,good,other,\n1,1,1,\n")
     told = warm_up(folder, "--map", "label=truth").stdout
     assert "no column has outputs of bad:1" in told
-    assert "not read: other" in told
+    assert "not read: other, ''\n" in told
     assert "lists no classes" not in told
 
 
