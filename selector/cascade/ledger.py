@@ -84,9 +84,10 @@ class Ledger(Struct, array_like=True):
         return max(bounds, key=bounds.__getitem__) if bounds else None
 
     def excess(self, model: str) -> tuple[float, float] | None:
-        """The share of errors less the model's, over the queries at which it was available, as last estimated.
+        """The cascade's share of errors less the model's, over the queries at which it was available.
 
-        And the deviation of that for its not having been asked each time: 0 if it was. None before the first estimate.
+        And the deviation of that for its not having been asked each time: 0 if it was. The latest hundredth of those
+        queries may not have been compared yet: they count as no difference. None before the first estimate.
         """
         account = self.accounts.get(model)
         if account is None or account.old >= account.queries:

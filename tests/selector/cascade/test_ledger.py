@@ -48,6 +48,25 @@ def test_excess_is_the_difference_of_two_shares_of_errors_once_it_was_estimated(
     assert ledger.excess("other") is None
 
 
+def test_excess_is_a_share_of_the_queries_at_which_the_model_was_available() -> None:
+    ledger = Ledger().with_models(("cheap", "dear"), 1.0, False)
+    told(ledger, 50, True, {"cheap": False, "dear": True})
+    for _ in range(100):
+        ledger.enter(1.0, {})
+        ledger.compare(("cheap",), True, {"cheap": False}, SEEN, False)
+    told(ledger, 50, False, {"cheap": False, "dear": True})
+    assert ledger.excess("dear") == (50 / 100, 0.0)
+    assert ledger.excess("cheap") == (-50 / 200, 0.0)
+
+
+def test_errors_at_which_a_model_was_not_asked_are_lost_to_it_in_as_far_as_it_would_have_been_right() -> None:
+    ledger = Ledger().with_models(("cheap", "dear"), 1.0, False)
+    told(ledger, 500, True, {"cheap": False})
+    share, deviation = ledger.excess("dear") or (0.0, 0.0)
+    assert share == pytest.approx(USUAL["dear"], abs=0.05)
+    assert deviation > 0.0
+
+
 def test_a_model_of_which_little_is_known_is_not_forgotten() -> None:
     ledger = Ledger().with_models(tuple(IDS), 1.0, False)
     told(ledger, 50, True, {"cheap": False, "dear": True, "other": False})

@@ -9,7 +9,7 @@ import pytest
 from selector.cascade.ledger import Ledger
 from selector.cascade.plan import Plan
 from selector.cascade.stage import Stage
-from selector.cascade.view import View
+from selector.cascade.view import NOTHING, View
 
 IDS = {"first": 0, "cheap": 1, "dear": 2, "known": 3}
 COSTS = {"first": 0.0, "cheap": 1.0, "known": 1.0, "dear": 5.0}
@@ -42,6 +42,15 @@ def test_a_cheap_model_that_was_little_tried_comes_before_a_dear_one_that_seems_
     assert way.net == pytest.approx(0.85 - 0.05, abs=0.01)
 
 
+@pytest.mark.parametrize(("poorer", "first"), [("first", "first"), ("cheap", "dear")])
+def test_at_first_what_costs_next_to_nothing_is_asked_however_poor_it_is(poorer: str, first: str) -> None:
+    stage = Stage()
+    for model, right in ((poorer, 0.3), ("dear", 0.85)):
+        for _ in range(1_000):
+            stage.learn_step(NOTHING, IDS[model], right, right, 0.0)
+    assert a_plan(stage).best(stage, NOTHING, [poorer, "dear"]).model == first
+
+
 def test_hope_is_for_what_costs_less() -> None:
     stage = Stage()
     for _ in range(1_000):
@@ -55,7 +64,8 @@ def test_of_two_cheaper_ones_that_is_asked_of_which_more_is_hoped() -> None:
     stage = a_stage(30)
     for _ in range(300):
         stage.learn_step(SEEN, IDS["known"], 0.79, 0.79, 0.0)
-    assert a_plan(stage).best(stage, SEEN, ["cheap", "known", "dear"]).model == "cheap"
+    for order in (["cheap", "known", "dear"], ["known", "cheap", "dear"]):
+        assert a_plan(stage).best(stage, SEEN, order).model == "cheap"
 
 
 def test_nothing_is_hoped_of_a_cheap_model_for_what_the_dear_one_does_after_it() -> None:

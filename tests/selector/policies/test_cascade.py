@@ -45,6 +45,13 @@ def worded(rng: Random) -> Item:
     return Item(label, {"large:1": Prediction(label), "small:1": small}, features)
 
 
+def blind(rng: Random) -> Item:
+    """The large model is always right, the small one in eight of ten queries, and nothing tells in which."""
+    label = rng.randrange(4)
+    small = Prediction(label if rng.random() < 0.8 else (label + 1) % 4)
+    return Item(label, {"large:1": Prediction(label), "small:1": small}, {})
+
+
 def run(policy: Cascade, world: World, queries: int, seed: int) -> tuple[CascadeState, list[Decision], list[Item]]:
     state, rng = policy.initial_state(MODELS), Random(seed)
     decisions, items = [], []
@@ -115,6 +122,15 @@ def test_what_is_lost_to_the_best_model_is_estimated_without_asking_it_each_time
     small = sum(item.said["small:1"].output != item.label for item in items)
     assert always_asked["excess"] == pytest.approx((wrong - small) / 4_000, abs=0.005)
     assert always_asked["excess_deviation"] == 0.0
+
+
+def test_what_is_lost_where_it_stops_is_told_too() -> None:
+    policy = Cascade(costs=COSTS, epsilon=0.2, exploration=0.05)
+    state, decisions, items = run(policy, blind, 3_000, seed=6)
+    wrong = sum(d.answer.output != item.label for d, item in zip(decisions, items, strict=True))
+    told = policy.describe(state)["large:1"]
+    assert wrong / 3_000 > 0.1 > 10 * told["excess_deviation"] > 0.0
+    assert abs(told["excess"] - wrong / 3_000) < 4.5 * told["excess_deviation"]
 
 
 @pytest.mark.parametrize("policy", [Cascade(costs=COSTS), Cascade(costs=COSTS, budget=5.0)])
