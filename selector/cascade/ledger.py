@@ -86,8 +86,9 @@ class Ledger(Struct, array_like=True):
     def excess(self, model: str) -> tuple[float, float] | None:
         """The cascade's share of errors less the model's, over the queries at which it was available.
 
-        And the deviation of that for its not having been asked each time: 0 if it was. The latest hundredth of those
-        queries may not have been compared yet: they count as no difference. None before the first estimate.
+        And the deviation of that for its not having been asked each time: 0 if it was. The latest of those queries, a
+        hundredth, or more of few, or if it has joined of late, count as no difference until the next estimate. None
+        before the first.
         """
         account = self.accounts.get(model)
         if account is None or account.old >= account.queries:

@@ -61,9 +61,9 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
     20,000 queries: it spends less where that holds with confidence 1 - `delta` (by a normal quantile), more where it
     seems not to; what the beginning lost is made good by the 12,000th. With a `budget` it answers best at that mean
     cost. Until feedback has come on `beginning` decisions, counting what others decided if all models answered, all
-    models are asked, and then at a share of those at which it would stop, decreasing to `exploration`, though for no
-    more than a twentieth of the budget; the model that it is compared with, the one that might be the best, is asked by
-    chance as often as certainty is worth.
+    models are asked; of the decisions at which it would stop later a share, decreasing to `exploration`, asks on all
+    the same, though for no more than a twentieth of the budget; the model that it is compared with, the one that might
+    be the best, is asked by chance as often as certainty is worth.
 
     For each set of models that have answered a pool answers, with confidence calibrated by label as well; what one
     more model adds is learned by bins of confidence and label. After every answer the choice is made anew. Losses
@@ -174,7 +174,7 @@ class Cascade(Policy[CascadeState], frozen=True, kw_only=True, tag="cascade"):
 
         `excess`, without a budget, is the cascade's share of errors less the model's, over the latest of its queries
         with feedback at which the model was available since a model last left, and `excess_deviation` how uncertain
-        that is for the model's not having been asked each time: 0 if it was. Not there before the first such query.
+        that is for the model's not having been asked each time: 0 if it was. Not there before the first estimate.
         """
         described = state.tally.describe([count + 1e-9 for count in state.tally.counts]) if state.ids else {}
         for model, known in described.items():

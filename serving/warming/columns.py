@@ -9,9 +9,10 @@ from msgspec import Struct
 from selector.replay import InvalidLog
 from serving.replaying.mapping import pairs
 from serving.settings import unknown
-from serving.warming.misspelling import like
+from serving.warming.misspelling import check_spelling
 
 HINT = "--map says which column is what: label=COLUMN, MODEL=COLUMN"
+_KINDS = ("", ".score", ".cost")
 
 
 class Columns(Struct, frozen=True):
@@ -25,111 +26,74 @@ class Columns(Struct, frozen=True):
     contexts: tuple[str, ...]
 
     @property
+    def roles(self) -> list[tuple[str, str]]:
+        """Every role, a model's by its key, with the column that has it."""
+        models = zip(_KINDS, (self.outputs, self.scores, self.costs), strict=True)
+        of_models = [(f"{key}{kind}", column) for kind, known in models for key, column in known.items()]
+        user = [] if self.user is None else [("user", self.user)]
+        return [("label", self.label), *of_models, *user, *[("context", column) for column in self.contexts]]
+
+    @property
     def all(self) -> tuple[str, ...]:
         """Every column that is read."""
-        models = (*self.outputs.values(), *self.scores.values(), *self.costs.values())
-        user = () if self.user is None else (self.user,)
-        return (self.label, *models, *user, *self.contexts)
+        return tuple([column for _, column in self.roles])
 
 
 def find(text: str | None, columns: Sequence[str], models: Mapping[str, str]) -> Columns:
     """What `text` (of --map) says, else those that are named like a role: `label`, `user`, a model, `MODEL.score`.
 
-    `models` are the application's: the key of each by its name in the configuration. Raises InvalidLog where a column
-    does not exist, is there twice, or has two roles of which one must be wrong; where none has labels, or any model's
-    outputs; or where one that would not be read seems to be a role misspelt: what is appended without it stays so.
+    `models` are the application's: the key of each, which stands for it as well, by its name in the configuration.
+    Raises InvalidLog where a column does not exist or is there twice, or that of the truth or of outputs is read as
+    something else, too; where none has labels, or any model's outputs; where `text` says what would not be read; or
+    where a column that would not be read seems to be a role misspelt: what is appended without it stays so.
 
     >>> find("label=truth", ["truth", "svm", "svm.score", "user"], {"svm": "svm:1", "cnn": "cnn:2"}).all
     ('truth', 'svm', 'svm.score', 'user')
     """
-    given, contexts = _given(text, columns, models)
+    spellings = _spellings(models)
+    given, contexts = _given(text, columns, spellings)
 
     def named(role: str) -> str | None:
-        return given.get(role, role if role in columns else None)
+        return given.get(role) or next((name for name in columns if spellings.get(name) == role), None)
 
-    label = named("label")
-    if label is None:
+    label = given.get("label", "label")
+    if label not in columns:
         raise InvalidLog(f"{unknown('column', 'label', columns)}. {HINT}")
-    outputs = {key: column for name, key in models.items() if (column := named(name) or named(key))}
+    outputs = {key: column for key in models.values() if (column := named(key))}
     if not outputs:
         raise InvalidLog(
             f"no column is named like a model: expected at least one of {', '.join(models)}, "
             f"found {', '.join(columns)}. {HINT}"
         )
-    names = {name: key for name, key in models.items() if key in outputs}
-    found = Columns(
-        label,
-        outputs,
-        {key: column for name, key in names.items() if (column := named(f"{name}.score") or named(f"{key}.score"))},
-        {key: column for name, key in names.items() if (column := named(f"{name}.cost") or named(f"{key}.cost"))},
-        named("user"),
-        contexts,
-    )
+    scores, costs = [
+        {key: column for key in outputs if (column := named(f"{key}{kind}"))} for kind in (".score", ".cost")
+    ]
+    found = Columns(label, outputs, scores, costs, named("user"), contexts)
     _check_once(found, columns)
-    _check_unread(found, columns, models)
+    _check_read(found, given)
+    check_spelling(columns, found.all, _open(found, spellings, models))
     return found
 
 
-def _check_once(found: Columns, columns: Sequence[str]) -> None:
-    """Raise InvalidLog where a column is there twice, or would be read as two models' outputs, or as truth and output.
-
-    A user may be a context as well, and models may have one cost.
-    """
-    for column in found.all:
-        if columns.count(column) > 1:
-            raise InvalidLog(f"column {column!r} is there more than once: rename or remove all but one")
-    roles: dict[str, str] = {}
-    for role, column in (("label", found.label), *found.outputs.items()):
-        if column in roles:
-            raise InvalidLog(f"column {column!r} would be read as {roles[column]!r} and as {role!r}. {HINT}")
-        roles[column] = role
-
-
-def _check_unread(found: Columns, columns: Sequence[str], models: Mapping[str, str]) -> None:
-    """Raise InvalidLog where a column that would not be read is almost named like a role that has none."""
-    unread = [column for column in columns if column not in found.all and not _of_another(column, columns)]
-    for role in _open(found, models):
-        for column in unread:
-            if like(column, role):
-                raise InvalidLog(
-                    f"column {column!r} would not be read; did you mean {role!r}? Rename it or leave it out, "
-                    f"or give --map {role}={column}"
-                )
-
-
-def _open(found: Columns, models: Mapping[str, str]) -> Iterator[str]:
-    """The roles that have no column yet."""
-    if found.user is None:
-        yield "user"
-    for name, key in models.items():
-        if key not in found.outputs:
-            yield from (name, key)
-            continue
-        if key not in found.scores:
-            yield from (f"{name}.score", f"{key}.score")
-        if key not in found.costs:
-            yield from (f"{name}.cost", f"{key}.cost")
-
-
-def _of_another(column: str, columns: Sequence[str]) -> bool:
-    """Whether it is the score or cost of a model that has a column, and so no other's."""
-    model, _, kind = column.rpartition(".")
-    return kind in ("score", "cost") and model in columns
+def _spellings(models: Mapping[str, str]) -> dict[str, str]:
+    """Each way to write a role, with the role: a model's by its key."""
+    names = {spelling: key for name, key in models.items() for spelling in (name, key)}
+    of_models = {f"{name}{kind}": f"{key}{kind}" for kind in _KINDS for name, key in names.items()}
+    return of_models | {role: role for role in ("label", "user", "context")}
 
 
 def _given(
-    text: str | None, columns: Sequence[str], models: Mapping[str, str]
+    text: str | None, columns: Sequence[str], spellings: Mapping[str, str]
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     """The columns by role, and the contexts."""
-    of_models = [f"{model}{kind}" for model in (*models, *models.values()) for kind in ("", ".score", ".cost")]
-    roles = dict.fromkeys(["label", "user", "context", *of_models])
     given: dict[str, str] = {}
     contexts: list[str] = []
-    for role, column in pairs(text):
-        if role not in roles:
-            raise InvalidLog(f"--map: {unknown('role', role, roles)}")
+    for name, column in pairs(text):
+        role = spellings.get(name)
+        if role is None:
+            raise InvalidLog(f"--map: {unknown('role', name, spellings)}")
         if column not in columns:
-            raise InvalidLog(f"--map {role}: {unknown('column', column, columns)}")
+            raise InvalidLog(f"--map {name}: {unknown('column', column, columns)}")
         if role == "context":
             contexts.append(column)
         elif role in given:
@@ -137,3 +101,37 @@ def _given(
         else:
             given[role] = column
     return given, tuple(contexts)
+
+
+def _check_once(found: Columns, columns: Sequence[str]) -> None:
+    """Raise InvalidLog where a column is there twice, or has a role beside that of the truth, or of outputs.
+
+    A user may be a context as well, and models may have one cost.
+    """
+    owners: dict[str, str] = {}
+    for role, column in found.roles:
+        if columns.count(column) > 1:
+            raise InvalidLog(f"column {column!r} is there more than once: rename or remove all but one")
+        if column in owners:
+            raise InvalidLog(
+                f"column {column!r} would be read as {owners[column]!r} and as {role!r}: "
+                "rename or copy it, or give another column with --map"
+            )
+        if role == "label" or role in found.outputs:
+            owners[column] = role
+
+
+def _check_read(found: Columns, given: Mapping[str, str]) -> None:
+    """Raise InvalidLog where a role was given a column that would not be read."""
+    read = dict(found.roles)
+    for role, column in given.items():
+        if role not in read:
+            raise InvalidLog(f"--map {role}={column}: no column has the outputs of {role.rpartition('.')[0]!r}")
+
+
+def _open(found: Columns, spellings: Mapping[str, str], models: Mapping[str, str]) -> Iterator[str]:
+    """The ways to write those roles that have no column yet."""
+    taken, alone = dict(found.roles), {"user", *models.values()}
+    for spelling, role in spellings.items():
+        if role not in taken and (role in alone or role.rpartition(".")[0] in found.outputs):
+            yield spelling

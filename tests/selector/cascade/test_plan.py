@@ -17,11 +17,11 @@ KEYS = (-1, 4, 36)
 SEEN = View(1, "cat", 0.6, 0.6, 0.6, KEYS, ((1.0, KEYS),))
 
 
-def a_plan(stage: Stage) -> Plan:
+def a_plan(stage: Stage, costs: dict[str, float] = COSTS) -> Plan:
     """One unit of cost must buy .01 of accuracy."""
     ledger = Ledger().with_models(tuple(IDS), 5.0, False)
     ledger.price = log(0.01)
-    return Plan({1: stage}, IDS, COSTS, dict.fromkeys(IDS, 0.8), ledger, None, 1.645, 0.01, {})
+    return Plan({1: stage}, IDS, costs, dict.fromkeys(IDS, 0.8), ledger, None, 1.645, 0.01, {})
 
 
 def a_stage(tried: int) -> Stage:
@@ -42,13 +42,13 @@ def test_a_cheap_model_that_was_little_tried_comes_before_a_dear_one_that_seems_
     assert way.net == pytest.approx(0.85 - 0.05, abs=0.01)
 
 
-@pytest.mark.parametrize(("poorer", "first"), [("first", "first"), ("cheap", "dear")])
-def test_at_first_what_costs_next_to_nothing_is_asked_however_poor_it_is(poorer: str, first: str) -> None:
+@pytest.mark.parametrize(("cost", "first"), [(0.0, "first"), (0.04, "first"), (0.06, "dear")])
+def test_at_first_what_costs_a_hundredth_of_the_best_is_asked_however_poor_it_is(cost: float, first: str) -> None:
     stage = Stage()
-    for model, right in ((poorer, 0.3), ("dear", 0.85)):
+    for model, right in (("first", 0.3), ("dear", 0.85)):
         for _ in range(1_000):
             stage.learn_step(NOTHING, IDS[model], right, right, 0.0)
-    assert a_plan(stage).best(stage, NOTHING, [poorer, "dear"]).model == first
+    assert a_plan(stage, COSTS | {"first": cost}).best(stage, NOTHING, ["first", "dear"]).model == first
 
 
 def test_hope_is_for_what_costs_less() -> None:

@@ -45,17 +45,50 @@ def test_what_is_mapped_goes_before_what_is_named() -> None:
         (None, ["label", "svm", "ncn"], "did you mean 'cnn'"),
         (None, ["label", "svm", "User"], "did you mean 'user'.* or give --map user=User"),
         ("svm=said", ["label", "said", "svm.scor"], "did you mean 'svm.score'"),
-        ("label=label,label=svm", ["label", "svm"], "--map: 'label' is given twice"),
-        ("svm=cnn", ["label", "svm", "cnn"], "column 'cnn' would be read as 'svm:1' and as 'cnn:2'"),
-        ("svm=label", ["label", "cnn"], "column 'label' would be read as 'label' and as 'svm:1'"),
-        (None, ["label", "svm", "label"], "column 'label' is there more than once"),
-        (None, ["label", "svm", "user", "user"], "column 'user' is there more than once"),
-        (None, ["label", "svm", "svm.score", "svm.score"], "column 'svm.score' is there more than once"),
     ],
 )
 def test_a_mistake_is_told_with_the_nearest_name(text: str | None, names: list[str], told: str) -> None:
     with pytest.raises(InvalidLog, match=told):
         find(text, names, MODELS)
+
+
+@pytest.mark.parametrize("names", [["label", "svm", *twice, *twice] for twice in (["user"], ["svm.score"], ["cnn"])])
+def test_a_column_that_is_read_is_there_once(names: list[str]) -> None:
+    with pytest.raises(InvalidLog, match=f"column {names[-1]!r} is there more than once"):
+        find(None, names, MODELS)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("label=label,label=svm", "'label' is given twice"),
+        ("svm=a,svm:1=b", "'svm:1' is given twice"),
+        ("svm:1.score=a,svm.score=b", "'svm:1.score' is given twice"),
+        ("svm=cnn", "column 'cnn' would be read as 'svm:1' and as 'cnn:2'"),
+        ("svm=label", "column 'label' would be read as 'label' and as 'svm:1'"),
+        ("svm.cost=label", "column 'label' would be read as 'label' and as 'svm:1.cost'"),
+        ("context=label", "column 'label' would be read as 'label' and as 'context'"),
+        ("user=svm", "column 'svm' would be read as 'svm:1' and as 'user'"),
+    ],
+)
+def test_a_role_has_one_column_and_that_of_the_truth_or_of_outputs_no_other_role(text: str, told: str) -> None:
+    with pytest.raises(InvalidLog, match=told):
+        find(text, ["label", "svm", "cnn", "a", "b"], MODELS)
+
+
+def test_what_is_mapped_is_read() -> None:
+    with pytest.raises(InvalidLog, match=r"--map cnn:2\.score=sure: no column has the outputs of 'cnn:2'"):
+        find("cnn.score=sure", ["label", "svm", "sure"], MODELS)
+
+
+def test_what_is_mapped_to_a_model_with_its_version_goes_before_what_is_named_without() -> None:
+    found = find("svm:1=said,svm:1.score=sure", ["label", "svm", "svm.score", "said", "sure"], MODELS)
+    assert (found.outputs, found.scores) == ({"svm:1": "said"}, {"svm:1": "sure"})
+
+
+def test_a_model_may_be_called_like_another_role() -> None:
+    found = find("label:1=said", ["label", "user", "said"], {"label": "label:1", "user": "user:1"})
+    assert found == Columns("label", {"label:1": "said"}, {}, {}, "user", ())
 
 
 @pytest.mark.parametrize(
