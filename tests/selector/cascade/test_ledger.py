@@ -27,6 +27,13 @@ def told(ledger: Ledger, queries: int, wrong: bool, right: dict[str, bool]) -> N
         ledger.settle({1: Stage()}, IDS, USUAL)
 
 
+def without_the_dear_one(ledger: Ledger, queries: int) -> None:
+    """So many queries at which only the cheap model was available, and was wrong."""
+    for _ in range(queries):
+        ledger.enter(1.0, {})
+        ledger.compare(("cheap",), True, {"cheap": False}, SEEN, False)
+
+
 def test_the_reference_is_the_model_that_was_right_where_the_cascade_was_wrong() -> None:
     ledger = Ledger().with_models(tuple(IDS), 1.0, False)
     told(ledger, 50, True, {"cheap": False, "dear": True, "other": False})
@@ -51,9 +58,7 @@ def test_excess_is_the_difference_of_two_shares_of_errors_once_it_was_estimated(
 def test_excess_is_a_share_of_the_queries_at_which_the_model_was_available() -> None:
     ledger = Ledger().with_models(("cheap", "dear"), 1.0, False)
     told(ledger, 50, True, {"cheap": False, "dear": True})
-    for _ in range(100):
-        ledger.enter(1.0, {})
-        ledger.compare(("cheap",), True, {"cheap": False}, SEEN, False)
+    without_the_dear_one(ledger, 100)
     told(ledger, 50, False, {"cheap": False, "dear": True})
     assert ledger.excess("dear") == (50 / 100, 0.0)
     assert ledger.excess("cheap") == (-50 / 200, 0.0)
@@ -95,9 +100,7 @@ def test_queries_of_a_model_that_has_left_are_not_taken_for_those_of_the_one_in_
 def test_a_model_neither_gains_nor_loses_by_queries_at_which_it_was_not_available() -> None:
     ledger = Ledger().with_models(("cheap", "dear"), 1.0, False)
     told(ledger, 50, True, {"cheap": False, "dear": True})
-    for _ in range(100):
-        ledger.enter(1.0, {})
-        ledger.compare(("cheap",), True, {"cheap": False}, SEEN, False)
+    without_the_dear_one(ledger, 100)
     told(ledger, 1, False, {"cheap": True, "dear": True})
     assert (ledger.accounts["dear"].queries, ledger.accounts["dear"].gap) == (51.0, 50.0)
     assert ledger.reference(("cheap", "dear"), Z) == "dear"
