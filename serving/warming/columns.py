@@ -43,9 +43,10 @@ def find(text: str | None, columns: Sequence[str], models: Mapping[str, str]) ->
     """What `text` (of --map) says, else those that are named like a role: `label`, `user`, a model, `MODEL.score`.
 
     `models` are the application's: the key of each, which stands for it as well, by its name in the configuration.
-    Raises InvalidLog where a column does not exist or is there twice, or that of the truth or of outputs is read as
-    something else, too; where none has labels, or any model's outputs; where `text` says what would not be read; or
-    where a column that would not be read seems to be a role misspelt: what is appended without it stays so.
+    Raises InvalidLog where a column does not exist or is there twice, or two are named like one role; where that of the
+    truth or of outputs is read as something else, too; where none has labels, or any model's outputs; where `text` says
+    what would not be read; or where a column that would not be read seems to be a role misspelt: what is appended
+    without it stays so.
 
     >>> find("label=truth", ["truth", "svm", "svm.score", "user"], {"svm": "svm:1", "cnn": "cnn:2"}).all
     ('truth', 'svm', 'svm.score', 'user')
@@ -54,7 +55,7 @@ def find(text: str | None, columns: Sequence[str], models: Mapping[str, str]) ->
     given, contexts = _given(text, columns, spellings)
 
     def named(role: str) -> str | None:
-        return given.get(role) or next((name for name in columns if spellings.get(name) == role), None)
+        return given.get(role) or _named(role, columns, spellings)
 
     label = given.get("label", "label")
     if label not in columns:
@@ -101,6 +102,15 @@ def _given(
         else:
             given[role] = column
     return given, tuple(contexts)
+
+
+def _named(role: str, columns: Sequence[str], spellings: Mapping[str, str]) -> str | None:
+    """The column that is named like this role."""
+    names = [name for name, of in spellings.items() if of == role and name in columns]
+    if len(names) > 1:
+        both = " and ".join(map(repr, names))
+        raise InvalidLog(f"columns {both} are both named like {role!r}: give --map {role}=COLUMN")
+    return names[0] if names else None
 
 
 def _check_once(found: Columns, columns: Sequence[str]) -> None:

@@ -86,6 +86,14 @@ def test_what_is_mapped_to_a_model_with_its_version_goes_before_what_is_named_wi
     assert (found.outputs, found.scores) == ({"svm:1": "said"}, {"svm:1": "sure"})
 
 
+@pytest.mark.parametrize("names", [["svm", "svm:1"], ["svm:1", "svm"], ["svm", "svm:1.score", "svm.score"]])
+def test_of_two_columns_named_like_one_role_it_must_be_told_which_is_meant(names: list[str]) -> None:
+    with pytest.raises(InvalidLog, match="are both named like 'svm:1"):
+        find(None, ["label", *names], MODELS)
+    role = names[-1] if "." in names[-1] else "svm"
+    assert names[1] in find(f"{role}={names[1]}", ["label", *names], MODELS).all
+
+
 def test_a_model_may_be_called_like_another_role() -> None:
     found = find("label:1=said", ["label", "user", "said"], {"label": "label:1", "user": "user:1"})
     assert found == Columns("label", {"label:1": "said"}, {}, {}, "user", ())
