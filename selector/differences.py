@@ -12,6 +12,7 @@ from selector.seats import seated
 _SEATS = 512  # users that are followed at a time
 _HORIZON = 1000.0  # feedbacks after which a mean follows drift
 _CAUTION = 1.0  # standard errors by which users must differ
+_USUAL, _PRIOR = 5.0, 30.0  # the strength that is taken for granted at first, and the pairs it counts for
 _LEAST = 0.5
 
 
@@ -44,13 +45,15 @@ class Differences(Struct, array_like=True):
     @property
     def strength(self) -> float:
         """Variance within users over the variance between them: the feedbacks of a user that weigh as much as the
-        population's mean (James & Stein 1961). Infinite while users are not seen to differ, by one standard error.
+        population's mean (James & Stein 1961). At first, 5; infinite once users are seen not to differ, by one standard
+        error.
         """
-        if self.pairs < 2.0:
-            return float("inf")
-        mean = self.between / self.pairs
+        if not self.pairs:
+            return _USUAL
+        mean, total = self.between / self.pairs, self.total / self.pairs
         error = sqrt(max(self.squares / self.pairs - mean * mean, 0.0) / self.pairs)
-        between, total = mean - _CAUTION * error, self.total / self.pairs
+        usual, known = total / (_USUAL + 1.0), self.pairs / (self.pairs + _PRIOR)
+        between = known * (mean - _CAUTION * error) + (1.0 - known) * usual
         return max(_LEAST, (total - between) / between) if between > 0.0 else float("inf")
 
     def add(self, user: str, losses: Losses) -> None:

@@ -16,12 +16,12 @@ _RATE = 0.2  # the weights that are right are of the order of one, and some tens
 class Trust(Struct, array_like=True):
     """log P(outcome for this user) = log P(outcome for everyone) + record * shift by record + vote * shift by vote.
 
-    What a record tells may be told by the models' scores already, or by each other's records: 1 would be to believe it
-    whole, 0 not at all. At first it is as likely one as the other.
+    1 is to believe it whole, as at first; 0 not at all. What a record tells may be told by the models' scores already,
+    or by each other's records, and then it is learned to believe less.
     """
 
-    record: Weight = field(default_factory=lambda: [0.5, 1.0])
-    vote: Weight = field(default_factory=lambda: [0.5, 1.0])
+    record: Weight = field(default_factory=lambda: [1.0, 1.0])
+    vote: Weight = field(default_factory=lambda: [1.0, 1.0])
 
     def met(self, chances: Sequence[float], by_record: Sequence[float], by_vote: Sequence[float]) -> list[float]:
         """The chance of each outcome for a user, where these are everyone's."""

@@ -57,11 +57,24 @@ def test_one_model_asked_at_a_time_is_enough() -> None:
     assert 8 < learned(one_of_two, users=100, feedbacks=20_000).strength < 40
 
 
-def test_nothing_is_known_before_someone_came_back() -> None:
+def test_users_are_taken_to_differ_as_is_usual_before_someone_came_back() -> None:
     differences = Differences()
+    assert differences.strength == 5
     for user in range(100):
         differences.add(str(user), {"cnn:1": float(user % 2)})
-    assert differences.strength == float("inf")
+    assert differences.strength == 5
+
+
+def test_what_is_usual_fades_as_users_come_back() -> None:
+    """For whom one model is always right, or the other: feedback after feedback the same."""
+    differences = Differences()
+    strengths = []
+    for i in range(400):
+        differences.add(str(i % 4), {"cnn:1": float(i % 2), "svm:1": float(i % 2 == 0)})
+        strengths.append(differences.strength)
+    assert strengths[:4] == [5] * 4  # nobody had come back
+    assert 1 < strengths[20] < 5
+    assert strengths[-1] < 1
 
 
 def test_memory_is_bounded_and_whoever_comes_often_is_followed() -> None:

@@ -32,7 +32,7 @@ def test_what_comes_true_is_believed_and_what_does_not_is_not() -> None:
 def test_what_everyones_state_knows_already_is_believed_less() -> None:
     """Right nine times in ten, as everyone's state says: what moves the odds further is too much."""
     trust = Trust()
-    for i in range(200):
+    for i in range(800):
         trust.learn([0.9, 0.09, 0.01], TOWARDS, NOTHING, RIGHT if i % 10 else [0.0, 1.0, 0.0])
     assert trust.record[0] < 0.2
 
@@ -40,4 +40,4 @@ def test_what_everyones_state_knows_already_is_believed_less() -> None:
 def test_a_user_of_whom_nothing_is_known_teaches_nothing() -> None:
     trust = Trust()
     trust.learn(EVEN, NOTHING, NOTHING, RIGHT)
-    assert (trust.record[0], trust.vote[0]) == (0.5, 0.5)
+    assert trust == Trust()
