@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import gzip
 from collections.abc import Iterable, Iterator, Sequence
+from math import nan, sqrt
 from pathlib import Path
 from random import Random
+from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,6 +81,12 @@ def replay(policy: Policy[Any], items: Iterable[Item]) -> list[Outcome]:
 def error(outcomes: Sequence[Outcome]) -> float:
     """The share of wrong answers."""
     return sum(outcome.wrong for outcome in outcomes) / max(1, len(outcomes))
+
+
+def compared(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, float]:
+    """The mean difference between two policies' errors in the same streams, and its standard error (nan of one)."""
+    differences = [a - b for a, b in zip(ours, theirs, strict=True)]
+    return fmean(differences), stdev(differences) / sqrt(len(differences)) if len(differences) > 1 else nan
 
 
 def errors_of_models(items: Sequence[Item]) -> dict[str, float]:
