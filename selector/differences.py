@@ -12,7 +12,7 @@ from selector.seats import seated
 _SEATS = 512  # users that are followed at a time
 _HORIZON = 1000.0  # feedbacks after which a mean follows drift
 _CAUTION = 1.0  # standard errors by which users must differ
-_USUAL, _PRIOR = 5.0, 30.0  # the strength that is taken for granted at first, and the pairs it counts for
+_USUAL, _PRIOR = 5.0, 30.0  # the strength taken for granted at first, and the pairs that this counts for
 _LEAST = 0.5
 
 
@@ -30,9 +30,9 @@ class Differences(Struct, array_like=True):
 
     `means` is the mean loss of each model and its count. A residual is the loss less that, and less the mean
     residual of all models scored by the same feedback: an input that is hard for all says nothing about users. The
-    product of a user's residual with that user's mean so far has the variance between users as its mean; `between`,
-    `squares` and `total` sum the product, its square, and the squared residual, over the models, for `pairs` feedbacks.
-    `guests` are the users who come most often, so memory is bounded.
+    product of a user's residual with that user's mean so far has the variance between users as its mean; `between` and
+    `squares` sum the product and its square, over the models, for `pairs` feedbacks; `total` the squared residual, for
+    `seen`. `guests` are the users who come most often, so memory is bounded.
     """
 
     means: dict[str, list[float]] = {}
@@ -41,16 +41,17 @@ class Differences(Struct, array_like=True):
     squares: float = 0.0
     total: float = 0.0
     pairs: float = 0.0
+    seen: float = 0.0
 
     @property
     def strength(self) -> float:
         """Variance within users over the variance between them: the feedbacks of a user that weigh as much as the
-        population's mean (James & Stein 1961). At first, 5; infinite once users are seen not to differ, by one standard
-        error.
+        population's mean (James & Stein 1961). It is taken for 5 at first, which counts for thirty pairs;
+        and infinite where, with that, users are not seen to differ, by one standard error.
         """
         if not self.pairs:
             return _USUAL
-        mean, total = self.between / self.pairs, self.total / self.pairs
+        mean, total = self.between / self.pairs, self.total / self.seen
         error = sqrt(max(self.squares / self.pairs - mean * mean, 0.0) / self.pairs)
         usual, known = total / (_USUAL + 1.0), self.pairs / (self.pairs + _PRIOR)
         between = known * (mean - _CAUTION * error) + (1.0 - known) * usual
@@ -62,17 +63,18 @@ class Differences(Struct, array_like=True):
         guest = seated(self.guests, _SEATS, user, Guest)
         if guest is None:
             return
-        product = square = 0.0
+        product, came_back = 0.0, False
         for model, residual in residuals.items():
             count, total = guest.counts.get(model, 0.0), guest.sums.get(model, 0.0)
             if count > 0.0:
                 product += residual * total / count
-                square += residual * residual
+                came_back = True
+            self.total += residual * residual
             guest.counts[model], guest.sums[model] = count + 1.0, total + residual
-        if square > 0.0:
+        self.seen += 1.0
+        if came_back:
             self.between += product
             self.squares += product * product
-            self.total += square
             self.pairs += 1.0
 
     def keep(self, models: tuple[str, ...]) -> None:

@@ -10,7 +10,7 @@ from msgspec import Struct, field
 
 from selector.pool.gradient import Weight, softmax, step
 
-_RATE = 0.2  # the weights that are right are of the order of one, and some tens of feedbacks must do
+_RATE = 0.2  # the weights that are right are of the order of one, and some hundreds of feedbacks must do
 
 
 class Trust(Struct, array_like=True):

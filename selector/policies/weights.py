@@ -127,18 +127,37 @@ class Weights(Struct, array_like=True):
             self.logs[i] = min(self.logs[best] - step, _log_sum([self.logs[j] for j in others]))
             self.logs = _normalized(self.logs)
 
-    def blend(self, own: Weights, strength: float) -> Weights:
+    def blend(self, own: Weights, strength: float, learning_rate: float) -> Weights:
         """These log weights of everyone met with a user's `own`: each step, or mean loss, is shrunk.
 
-        The step is (v + k V / M) / (n + k), M being the memory of everyone, n that of the user, and k as in `worth`;
-        the log weights are as many of it as `sharpness` tells.
+        The step is (v + k u) / (n + k), u being everyone's, n the memory of the user, and k as in `worth`; the log
+        weights are as many of it as `sharpness` tells.
         """
+        n, models = own.memory, self.tally.models
+        if n == 0.0:
+            return Weights(self.tally, self.logs, self.memory)
         # What was learned of a model that has left is still in the weights of the others, no longer in their counts.
-        n, k = own.memory, worth(max([self.memory, *self.tally.counts]), strength)
+        k = worth(max([self.memory, *self.tally.counts]), strength)
         memory = sharpness(self.memory, n + min(k, self.memory), n, strength)
-        scale, part = memory / max(n + k, 1e-9), k / max(self.memory, 1e-9)
-        logs = [scale * (v + part * w) for v, w in zip(own.logs_of(self.tally.models), self.logs, strict=True)]
+        scale = memory / (n + k)
+        logs = [scale * (v + k * u) for v, u in zip(own.logs_of(models), self._steps(learning_rate), strict=True)]
         return Weights(self.tally.blend(own.tally, n, strength), _normalized(logs), memory)
+
+    def _steps(self, learning_rate: float) -> list[float]:
+        """By how much each falls behind the heaviest at a feedback: what the weights remember, over their memory.
+
+        Or what mean losses tell, if that is more: fixed share holds up a weight that has long been next to nothing,
+        while the memory grows. The mean loss is shrunk by two losses like those of the heaviest.
+        """
+        if not self.logs:
+            return []
+        counts, losses = self.tally.counts, self.tally.losses
+        heaviest = max(range(len(self.logs)), key=self.logs.__getitem__)
+        mean, steps = losses[heaviest] / max(1.0, counts[heaviest]), []
+        for log_weight, count, loss in zip(self.logs, counts, losses, strict=True):
+            remembered = (log_weight - self.logs[heaviest]) / max(self.memory, 1.0)
+            steps.append(min(remembered, -learning_rate * (loss - count * mean) / (count + 2.0)))
+        return steps
 
     def _mean(self) -> float:
         return log(sum(map(exp, self.logs)) / len(self.logs)) if self.logs else 0.0

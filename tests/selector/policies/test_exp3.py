@@ -118,13 +118,13 @@ def test_a_model_that_joins_is_drawn_once_in_k() -> None:
 def test_a_users_steps_are_shrunk_towards_the_mean_step_that_everyone_remembers() -> None:
     """Log weights under share are those of about 1 / share feedbacks: everyone's mean step is over these."""
     policy = Exp3(learning_rate=0.05, share=0.01)
-    population, _ = play(policy, policy.initial_state(MODELS), 2_000, seed=1)
-    assert 95 < population.memory <= 100
+    tally = Tally(MODELS, [400.0] * 3, [40.0, 40.0, 40.0])  # alike but for the latest
+    population = Weights(tally, [0.0, -1.0, -2.0], memory=100.0)
     own = Weights(Tally(MODELS, [10, 0, 0], [10, 0, 0]), [-1.0, 0.0, 0.0], memory=10)
     user = policy.blend(population, own, 10.0)
-    k = 1 / (1 / 10 + 1 / max(population.tally.counts))
-    steps = [(v + k * w / population.memory) / (10 + k) for v, w in zip(own.logs, population.logs, strict=True)]
-    times = (population.memory * (10 + k)) ** 0.5
+    k = 1 / (1 / 10 + 1 / 400)
+    steps = [(v + k * w / 100) / (10 + k) for v, w in zip(own.logs, population.logs, strict=True)]
+    times = (100 * (10 + k)) ** 0.5
     assert user.logs == pytest.approx([times * (step - max(steps)) for step in steps])
 
 

@@ -127,3 +127,13 @@ def test_a_model_that_recovered_weighs_at_most_as_much_as_all_others_together() 
     weights = Weights(Tally(MODELS, [1_000.0] * 3, [400.0, 500.0, 900.0]), [0.0, -2.0, -8.0], memory=1_000.0)
     weights.reweigh("svm:1", count=40.0, loss=0.0, learning_rate=0.2)
     assert exp(weights.logs[2]) == pytest.approx(exp(weights.logs[0]) + exp(weights.logs[1]))
+
+
+@pytest.mark.parametrize("feedbacks", [30, 300, 3_000])
+def test_one_feedback_of_a_user_does_not_outweigh_what_everyone_has_shown(feedbacks: int) -> None:
+    """However long the worse models have weighed next to nothing: they lost nine times in ten, the other once."""
+    policy, usual = Exp4(), {"cnn:1": 0.0, "forest:1": 1.0, "svm:1": 1.0}
+    contrary = {model: 1.0 - loss for model, loss in usual.items()}
+    log = [contrary if i % 10 == 0 else usual for i in range(feedbacks)]
+    met = policy.blend(observed(policy, log), observed(policy, [contrary]), 10.0)
+    assert policy.describe(met)["cnn:1"]["weight"] > 0.7

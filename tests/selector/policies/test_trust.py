@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import exp
+
 import pytest
 
 from selector.policies.trust import Trust
@@ -15,10 +17,11 @@ def test_without_trust_a_user_is_answered_as_everyone_is() -> None:
     assert Trust([0.0, 1.0], [0.0, 1.0]).met(EVEN, TOWARDS, AWAY) == pytest.approx(EVEN)
 
 
-def test_a_record_that_is_believed_whole_multiplies_the_odds() -> None:
-    met = Trust([1.0, 1.0], [0.0, 1.0]).met(EVEN, [2.0, 0.0, 0.0], NOTHING)
+def test_at_first_record_and_vote_are_believed_whole_and_multiply_the_odds() -> None:
+    met = Trust().met(EVEN, [2.0, 0.0, 0.0], [0.0, 1.0, 0.0])
     assert sum(met) == pytest.approx(1.0)
-    assert met[0] / met[1] == pytest.approx(2.718281828**2)
+    assert met[0] / met[2] == pytest.approx(4.5 * exp(2.0))
+    assert met[1] / met[2] == pytest.approx(4.5 * exp(1.0))
 
 
 def test_what_comes_true_is_believed_and_what_does_not_is_not() -> None:
