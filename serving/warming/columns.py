@@ -7,12 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from msgspec import Struct
 
 from selector.replay import InvalidLog
-from serving.replaying.mapping import pairs
 from serving.settings import unknown
 from serving.warming.misspelling import check_spelling
+from serving.warming.roles import KINDS, Roles, roles_of
 
 HINT = "--map says which column is what: label=COLUMN, MODEL=COLUMN"
-_KINDS = ("", ".score", ".cost")
 
 
 class Columns(Struct, frozen=True):
@@ -27,8 +26,8 @@ class Columns(Struct, frozen=True):
 
     @property
     def roles(self) -> list[tuple[str, str]]:
-        """Every role, a model's by its key, with the column that has it."""
-        models = zip(_KINDS, (self.outputs, self.scores, self.costs), strict=True)
+        """Every role, a model's by its key, with the column that has it; those that share it with none come first."""
+        models = zip(KINDS, (self.outputs, self.scores, self.costs), strict=True)
         of_models = [(f"{key}{kind}", column) for kind, known in models for key, column in known.items()]
         user = [] if self.user is None else [("user", self.user)]
         return [("label", self.label), *of_models, *user, *[("context", column) for column in self.contexts]]
@@ -51,83 +50,46 @@ def find(text: str | None, columns: Sequence[str], models: Mapping[str, str]) ->
     >>> find("label=truth", ["truth", "svm", "svm.score", "user"], {"svm": "svm:1", "cnn": "cnn:2"}).all
     ('truth', 'svm', 'svm.score', 'user')
     """
-    spellings = _spellings(models)
-    given, contexts = _given(text, columns, spellings)
+    roles = roles_of(models)
+    given, contexts = roles.given(text, columns)
+    taken = (*given.values(), *contexts)
 
-    def named(role: str) -> str | None:
-        return given.get(role) or _named(role, columns, spellings)
+    def column_of(role: str) -> str | None:
+        return given.get(role) or roles.named(role, columns, taken)
 
-    label = given.get("label", "label")
-    if label not in columns:
+    label = column_of("label")
+    if label is None:
         raise InvalidLog(f"{unknown('column', 'label', columns)}. {HINT}")
-    outputs = {key: column for key in models.values() if (column := named(key))}
+    outputs = {key: column for key in models.values() if (column := column_of(key))}
     if not outputs:
         raise InvalidLog(
-            f"no column is named like a model: expected at least one of {', '.join(models)}, "
-            f"found {', '.join(columns)}. {HINT}"
+            f"no column is named like a model: expected at least one of {', '.join(roles.names)}, "
+            f"found {', '.join(map(repr, columns))}. {HINT}"
         )
-    scores, costs = [
-        {key: column for key in outputs if (column := named(f"{key}{kind}"))} for kind in (".score", ".cost")
-    ]
-    found = Columns(label, outputs, scores, costs, named("user"), contexts)
+    scores, costs = [{key: column for key in outputs if (column := column_of(f"{key}{kind}"))} for kind in KINDS[1:]]
+    found = Columns(label, outputs, scores, costs, column_of("user"), contexts)
     _check_once(found, columns)
     _check_read(found, given)
-    check_spelling(columns, found.all, _open(found, spellings, models))
+    check_spelling(columns, found.all, _open(found, roles))
     return found
 
 
-def _spellings(models: Mapping[str, str]) -> dict[str, str]:
-    """Each way to write a role, with the role: a model's by its key."""
-    names = {spelling: key for name, key in models.items() for spelling in (name, key)}
-    of_models = {f"{name}{kind}": f"{key}{kind}" for kind in _KINDS for name, key in names.items()}
-    return of_models | {role: role for role in ("label", "user", "context")}
-
-
-def _given(
-    text: str | None, columns: Sequence[str], spellings: Mapping[str, str]
-) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The columns by role, and the contexts."""
-    given: dict[str, str] = {}
-    contexts: list[str] = []
-    for name, column in pairs(text):
-        role = spellings.get(name)
-        if role is None:
-            raise InvalidLog(f"--map: {unknown('role', name, spellings)}")
-        if column not in columns:
-            raise InvalidLog(f"--map {name}: {unknown('column', column, columns)}")
-        if role == "context":
-            contexts.append(column)
-        elif role in given:
-            raise InvalidLog(f"--map: {role!r} is given twice")
-        else:
-            given[role] = column
-    return given, tuple(contexts)
-
-
-def _named(role: str, columns: Sequence[str], spellings: Mapping[str, str]) -> str | None:
-    """The column that is named like this role."""
-    names = [name for name, of in spellings.items() if of == role and name in columns]
-    if len(names) > 1:
-        both = " and ".join(map(repr, names))
-        raise InvalidLog(f"columns {both} are both named like {role!r}: give --map {role}=COLUMN")
-    return names[0] if names else None
-
-
 def _check_once(found: Columns, columns: Sequence[str]) -> None:
-    """Raise InvalidLog where a column is there twice, or has a role beside that of the truth, or of outputs.
+    """Raise InvalidLog where a column is there twice, or has a role beside that of the truth, of outputs or of scores.
 
-    A user may be a context as well, and models may have one cost.
+    Scores and the user may be contexts as well, and models may have one cost.
     """
     owners: dict[str, str] = {}
     for role, column in found.roles:
         if columns.count(column) > 1:
             raise InvalidLog(f"column {column!r} is there more than once: rename or remove all but one")
-        if column in owners:
+        owner = owners.get(column)
+        if owner is not None and not (role == "context" and owner.endswith(".score")):
             raise InvalidLog(
-                f"column {column!r} would be read as {owners[column]!r} and as {role!r}: "
+                f"column {column!r} would be read as {owner!r} and as {role!r}: "
                 "rename or copy it, or give another column with --map"
             )
-        if role == "label" or role in found.outputs:
+        if role == "label" or role in found.outputs or role.endswith(".score"):
             owners[column] = role
 
 
@@ -139,9 +101,9 @@ def _check_read(found: Columns, given: Mapping[str, str]) -> None:
             raise InvalidLog(f"--map {role}={column}: no column has the outputs of {role.rpartition('.')[0]!r}")
 
 
-def _open(found: Columns, spellings: Mapping[str, str], models: Mapping[str, str]) -> Iterator[str]:
+def _open(found: Columns, roles: Roles) -> Iterator[str]:
     """The ways to write those roles that have no column yet."""
-    taken, alone = dict(found.roles), {"user", *models.values()}
-    for spelling, role in spellings.items():
+    taken, alone = dict(found.roles), {"user", *roles.models.values()}
+    for spelling, role in roles.spellings.items():
         if role not in taken and (role in alone or role.rpartition(".")[0] in found.outputs):
             yield spelling

@@ -33,7 +33,7 @@ def test_what_is_mapped_goes_before_what_is_named() -> None:
     ("text", "names", "told"),
     [
         (None, ["lable", "svm"], "unknown column 'label'; did you mean 'lable'"),
-        (None, ["label", "smv"], "expected at least one of svm, cnn, found label, smv"),
+        (None, ["label", "smv"], "expected at least one of svm, cnn, found 'label', 'smv'"),
         ("label=trut", ["truth", "svm"], "unknown column 'trut'; did you mean 'truth'"),
         ("smv=a", ["label", "a"], "unknown role 'smv'; did you mean 'svm'"),
         ("label", ["label", "svm"], "expected ROLE=COLUMN, found 'label'"),
@@ -69,9 +69,12 @@ def test_a_column_that_is_read_is_there_once(names: list[str]) -> None:
         ("svm.cost=label", "column 'label' would be read as 'label' and as 'svm:1.cost'"),
         ("context=label", "column 'label' would be read as 'label' and as 'context'"),
         ("user=svm", "column 'svm' would be read as 'svm:1' and as 'user'"),
+        ("svm.score=a,cnn.score=a", "column 'a' would be read as 'svm:1.score' and as 'cnn:2.score'"),
+        ("svm.score=a,svm.cost=a", "column 'a' would be read as 'svm:1.score' and as 'svm:1.cost'"),
+        ("svm.score=a,user=a", "column 'a' would be read as 'svm:1.score' and as 'user'"),
     ],
 )
-def test_a_role_has_one_column_and_that_of_the_truth_or_of_outputs_no_other_role(text: str, told: str) -> None:
+def test_a_role_has_one_column_and_that_of_truth_outputs_or_scores_no_other_role(text: str, told: str) -> None:
     with pytest.raises(InvalidLog, match=told):
         find(text, ["label", "svm", "cnn", "a", "b"], MODELS)
 
@@ -112,11 +115,38 @@ def test_columns_of_other_things_are_left_alone(names: list[str]) -> None:
     assert find(None, ["label", *names], MODELS).outputs == {"svm:1": "svm"}
 
 
-def test_the_user_may_be_a_context_and_models_may_have_one_cost() -> None:
-    found = find("context=user,svm.cost=price,cnn.cost=price", ["label", "svm", "cnn", "user", "price"], MODELS)
-    assert (found.user, found.contexts) == ("user", ("user",))
+def test_the_user_and_a_score_may_be_contexts_and_models_may_have_one_cost() -> None:
+    names = ["label", "svm", "svm.score", "cnn", "user", "price"]
+    found = find("context=user,context=svm.score,svm.cost=price,cnn.cost=price", names, MODELS)
+    assert (found.user, found.contexts) == ("user", ("user", "svm.score"))
+    assert found.scores == {"svm:1": "svm.score"}
     assert found.costs == {"svm:1": "price", "cnn:2": "price"}
 
 
 def test_a_column_that_resembles_a_role_may_be_told_to_be_something_else() -> None:
     assert find("context=User", ["label", "svm", "User"], MODELS).contexts == ("User",)
+
+
+def test_of_two_columns_named_like_one_role_one_may_be_told_to_be_something_else() -> None:
+    assert find("context=svm:1", ["label", "svm", "svm:1"], MODELS).outputs == {"svm:1": "svm"}
+
+
+@pytest.mark.parametrize("text", [None, "label=label,svm.score=svm.score"])
+def test_spaces_about_the_name_of_a_column_do_not_matter(text: str | None) -> None:
+    assert find(text, ["label", " svm", " svm.score"], MODELS).all == ("label", " svm", " svm.score")
+
+
+def test_models_whose_columns_could_not_be_told_apart_are_refused() -> None:
+    with pytest.raises(InvalidLog, match=r"a column 'svm\.score' could be 'svm:1\.score' or 'svm\.score:1'"):
+        find(None, ["label", "svm", "svm.score"], {"svm": "svm:1", "svm.score": "svm.score:1"})
+
+
+def test_a_mistake_in_a_role_is_told_with_each_role_once() -> None:
+    with pytest.raises(InvalidLog) as caught:
+        find("forest=a", ["label", "svm", "a"], MODELS)
+    assert str(caught.value).count("svm.score") == 1
+
+
+def test_where_a_model_is_called_like_another_role_its_column_is_asked_for_by_its_key() -> None:
+    with pytest.raises(InvalidLog, match="expected at least one of cnn, user:1, found"):
+        find(None, ["label", "user"], {"cnn": "cnn:2", "user": "user:1"})
