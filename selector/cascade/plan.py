@@ -68,7 +68,7 @@ class Plan(Struct, frozen=True):
         """The best of `rest` to ask next, whether or not that is better than stopping. At first, what is free.
 
         Later a cheaper one is asked in place of the best if, better than it seems by one standard deviation, it would
-        be better than that even alone: of what is not asked it is never learned that too little was thought of it.
+        be better than that: of what is not asked it is never learned that too little was thought of it.
         The net returned remains the best's.
         """
         ways = {model: self._way(stage, view, model) for model in rest}
@@ -77,8 +77,8 @@ class Plan(Struct, frozen=True):
             free = [model for model in ways if self.costs[model] <= _FREE * self.costs[best]]
             return ways[max(free, key=lambda model: ways[model].net, default=best)]
 
-        rate, cheaper = self.ledger.rate, [m for m in ways if self.costs[m] < self.costs[best]]
-        hoped = {m: stage.hope(view, self.ids[m]) - rate * self.costs[m] for m in cheaper}
+        cheaper = [m for m in ways if self.costs[m] < self.costs[best]]
+        hoped = {m: self._hope(stage, view, m, self.costs[best]) for m in cheaper}
         first = max(hoped, key=hoped.__getitem__, default=best)
         if first == best or hoped[first] <= ways[best].net:
             return ways[best]
@@ -108,6 +108,18 @@ class Plan(Struct, frozen=True):
         rho = sqrt(self.ledger.worth(reference, self.z) * v / priced) if priced > 0 else 1.0
         rho = min(1.0, max(self.share, rho))
         return rho, v * (1.0 - rho) / rho
+
+    def _hope(self, stage: Stage, view: View, model: str, best: float) -> float:
+        """The net of asking `model` if it is better by one standard deviation than it seems, `best` costing that much.
+
+        By itself; or with all that follows, and the less the more of the best's cost that takes: of a model which
+        leaves all to others there is nothing to hope.
+        """
+        rate, cost = self.ledger.rate, self.costs[model]
+        stop, on, further = stage.prospects(view, self.ids[model])
+        deviation = stage.deviation(view, self.ids[model])
+        part = max(0.0, 1.0 - further / best)
+        return max(stop + deviation - rate * cost, on + part * deviation - rate * (cost + further))
 
     def _way(self, stage: Stage, view: View, model: str) -> Way:
         stop, on, further = stage.prospects(view, self.ids[model])

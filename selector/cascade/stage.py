@@ -89,15 +89,15 @@ class Stage(Struct, array_like=True):
         stop, on, cost = step.prospects(view)
         return p + stop * doubt, p + on * doubt, cost * doubt
 
-    def hope(self, view: View, model: int) -> float:
-        """Accuracy after asking `model` and stopping there, were it better by one standard deviation than it seems.
+    def deviation(self, view: View, model: int) -> float:
+        """Of the accuracy after asking `model` and stopping there, for it was learned from so few queries.
 
-        Somebody must have answered. The deviation is that of the mean of as many outcomes as it was learned
-        from: at a doubt d they have variance d (1 - d), and n doubts are of n / d queries.
+        Somebody must have answered. It is that of the mean of as many outcomes: at a doubt d they have variance
+        d (1 - d), and n doubts are of n / d queries.
         """
         step, doubt = self.steps.get(model), view.doubt
         known = 0.0 if step is None else step.known(view)
-        return self.prospects(view, model)[0] + doubt * sqrt((1.0 - doubt) / (known + _SHRINKAGE))
+        return doubt * sqrt((1.0 - doubt) / (known + _SHRINKAGE))
 
     def other(self, finest: int, model: int, usual: float, correct: bool) -> float:
         """How likely `model`, not asked, is right, given whether the answer is; `usual` is how often it is."""
