@@ -40,8 +40,8 @@ class Differences(Struct, array_like=True):
     between: float = 0.0
     squares: float = 0.0
     total: float = 0.0
-    pairs: float = 0.0
     seen: float = 0.0
+    pairs: float = 0.0
 
     @property
     def strength(self) -> float:
@@ -60,6 +60,8 @@ class Differences(Struct, array_like=True):
     def add(self, user: str, losses: Losses) -> None:
         """One user's losses, by model, in place."""
         residuals = self._residuals(losses)
+        if not residuals:
+            return
         guest = seated(self.guests, _SEATS, user, Guest)
         if guest is None:
             return

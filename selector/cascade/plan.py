@@ -78,7 +78,7 @@ class Plan(Struct, frozen=True):
             return ways[max(free, key=lambda model: ways[model].net, default=best)]
 
         cheaper = [m for m in ways if self.costs[m] < self.costs[best]]
-        hoped = {m: self._hope(stage, view, m, self.costs[best]) for m in cheaper}
+        hoped = {m: self._hope(stage, view, m, best) for m in cheaper}
         first = max(hoped, key=hoped.__getitem__, default=best)
         if first == best or hoped[first] <= ways[best].net:
             return ways[best]
@@ -109,8 +109,8 @@ class Plan(Struct, frozen=True):
         rho = min(1.0, max(self.share, rho))
         return rho, v * (1.0 - rho) / rho
 
-    def _hope(self, stage: Stage, view: View, model: str, best: float) -> float:
-        """The net of asking `model` if it is better by one standard deviation than it seems, `best` costing that much.
+    def _hope(self, stage: Stage, view: View, model: str, best: str) -> float:
+        """The net of asking `model` instead of `best` if it is better by one standard deviation than it seems.
 
         By itself; or with all that follows, and the less the more of the best's cost that takes: of a model which
         leaves all to others there is nothing to hope.
@@ -118,7 +118,7 @@ class Plan(Struct, frozen=True):
         rate, cost = self.ledger.rate, self.costs[model]
         stop, on, further = stage.prospects(view, self.ids[model])
         deviation = stage.deviation(view, self.ids[model])
-        part = max(0.0, 1.0 - further / best)
+        part = max(0.0, 1.0 - further / self.costs[best])
         return max(stop + deviation - rate * cost, on + part * deviation - rate * (cost + further))
 
     def _way(self, stage: Stage, view: View, model: str) -> Way:

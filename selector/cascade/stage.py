@@ -90,7 +90,7 @@ class Stage(Struct, array_like=True):
         return p + stop * doubt, p + on * doubt, cost * doubt
 
     def deviation(self, view: View, model: int) -> float:
-        """Of the accuracy after asking `model` and stopping there, for it was learned from so few queries.
+        """The standard deviation of the accuracy to be expected after asking `model`, learned from so many queries.
 
         Somebody must have answered. It is that of the mean of as many outcomes: at a doubt d they have variance
         d (1 - d), and n doubts are of n / d queries.

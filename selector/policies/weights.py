@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import exp, log, log2
+from math import exp, isinf, log, log2
 
 from msgspec import Struct
 
@@ -127,37 +127,40 @@ class Weights(Struct, array_like=True):
             self.logs[i] = min(self.logs[best] - step, _log_sum([self.logs[j] for j in others]))
             self.logs = _normalized(self.logs)
 
-    def blend(self, own: Weights, strength: float, learning_rate: float) -> Weights:
+    def blend(self, own: Weights, strength: float, share: float) -> Weights:
         """These log weights of everyone met with a user's `own`: each step, or mean loss, is shrunk.
 
         The step is (v + k u) / (n + k), u being everyone's, n the memory of the user, and k as in `worth`; the log
-        weights are as many of it as `sharpness` tells.
+        weights are as many of it as `sharpness` tells. None falls below what the fixed `share` gives to all.
         """
         n, models = own.memory, self.tally.models
-        if n == 0.0:
+        if n == 0.0 or isinf(strength):
             return Weights(self.tally, self.logs, self.memory)
         # What was learned of a model that has left is still in the weights of the others, no longer in their counts.
         k = worth(max([self.memory, *self.tally.counts]), strength)
         memory = sharpness(self.memory, n + min(k, self.memory), n, strength)
         scale = memory / (n + k)
-        logs = [scale * (v + k * u) for v, u in zip(own.logs_of(models), self._steps(learning_rate), strict=True)]
-        return Weights(self.tally.blend(own.tally, n, strength), _normalized(logs), memory)
+        logs = [scale * (v + k * u) for v, u in zip(own.logs_of(models), self._steps(share), strict=True)]
+        logs = _normalized(logs)
+        if share > 0.0 and logs:
+            least = log(share / len(logs))
+            logs = [max(w, least) for w in logs]
+        return Weights(self.tally.blend(own.tally, n, strength), logs, memory)
 
-    def _steps(self, learning_rate: float) -> list[float]:
+    def _steps(self, share: float) -> list[float]:
         """By how much each falls behind the heaviest at a feedback: what the weights remember, over their memory.
 
-        Or what mean losses tell, if that is more: fixed share holds up a weight that has long been next to nothing,
-        while the memory grows. The mean loss is shrunk by two losses like those of the heaviest.
+        Or, if that is more, the step at which what it loses and what fixed `share` gives it are in balance: such gifts
+        hold up a weight that has long been small, while the memory grows.
         """
         if not self.logs:
             return []
-        counts, losses = self.tally.counts, self.tally.losses
-        heaviest = max(range(len(self.logs)), key=self.logs.__getitem__)
-        mean, steps = losses[heaviest] / max(1.0, counts[heaviest]), []
-        for log_weight, count, loss in zip(self.logs, counts, losses, strict=True):
-            remembered = (log_weight - self.logs[heaviest]) / max(self.memory, 1.0)
-            steps.append(min(remembered, -learning_rate * (loss - count * mean) / (count + 2.0)))
-        return steps
+        whole, floor = _log_sum(self.logs), share / len(self.logs)
+        parts = [exp(w - whole) for w in self.logs]
+        balances = [log(max(p - floor, _LEAST) / p) for p in parts]
+        top, balance = max(self.logs), max(balances)
+        remembered = [(w - top) / max(self.memory, 1.0) for w in self.logs]
+        return [min(step, b - balance) for step, b in zip(remembered, balances, strict=True)]
 
     def _mean(self) -> float:
         return log(sum(map(exp, self.logs)) / len(self.logs)) if self.logs else 0.0

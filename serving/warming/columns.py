@@ -42,15 +42,15 @@ def find(text: str | None, columns: Sequence[str], models: Mapping[str, str]) ->
     """What `text` (of --map) says, else those that are named like a role: `label`, `user`, a model, `MODEL.score`.
 
     `models` are the application's: the key of each, which stands for it as well, by its name in the configuration.
-    Raises InvalidLog where a column does not exist or is there twice, or two are named like one role; where that of the
-    truth or of outputs is read as something else, too; where none has labels, or any model's outputs; where `text` says
-    what would not be read; or where a column that would not be read seems to be a role misspelt: what is appended
-    without it stays so.
+    Raises InvalidLog where a column does not exist or is there twice, two are named like one role, or one like two;
+    where that of the truth, of outputs or of scores is read as something else, too; where none has labels, or any
+    model's outputs; where `text` says what would not be read; or where a column that would not be read seems to be a
+    role misspelt: what is appended without it stays so.
 
     >>> find("label=truth", ["truth", "svm", "svm.score", "user"], {"svm": "svm:1", "cnn": "cnn:2"}).all
     ('truth', 'svm', 'svm.score', 'user')
     """
-    roles = roles_of(models)
+    roles = roles_of(models, columns)
     given, contexts = roles.given(text, columns)
     taken = (*given.values(), *contexts)
 

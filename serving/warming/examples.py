@@ -77,7 +77,7 @@ class Examples(Struct, frozen=True):
             raise InvalidLog(f"{row}: expected the output of at least one model, found none")
         label = row.read(columns.label, self._label)
         user = None if columns.user is None else row.read(columns.user, user_of)
-        features = {name: row.read(name, feature_of) for name in columns.contexts}
+        features = {column.strip(): row.read(column, feature_of) for column in columns.contexts}
         known = {name: value for name, value in features.items() if value is not None}
         return Example(self.path.name, 0, label, said, user, known)
 

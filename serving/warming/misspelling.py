@@ -48,5 +48,5 @@ def _alike(one: str, other: str) -> bool:
 
 def _of_another(column: str, columns: Sequence[str]) -> bool:
     """Whether it is the score or cost of a model that has a column, and so no other's."""
-    model, _, kind = column.rpartition(".")
-    return kind in ("score", "cost") and model in columns
+    model, _, kind = column.strip().rpartition(".")
+    return kind in ("score", "cost") and model in map(str.strip, columns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 
 from msgspec import Struct
 
@@ -17,7 +18,7 @@ _OTHERS = ("label", "user", "context")
 
 
 class Roles(Struct, frozen=True):
-    """The roles of one application's files by their `spellings`; a model's is its key and kind.
+    """The roles of columns, by the `spellings` that they have in one application; a model's is its key and kind.
 
     A model is written by its name or by its key, which goes before where a name is that of another role.
     """
@@ -28,20 +29,20 @@ class Roles(Struct, frozen=True):
     @property
     def names(self) -> list[str]:
         """Of the models, as columns may be named."""
-        return [name if self.spellings[name] == key else key for name, key in self.models.items()]
+        return [name if self.spellings.get(name) == key else key for name, key in self.models.items()]
 
     def given(self, text: str | None, columns: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
         """The columns by role, and the contexts, that `text` (of --map) tells. Raises InvalidLog."""
         given: dict[str, str] = {}
         contexts: list[str] = []
-        for name, stripped in pairs(text):
-            role = self.spellings.get(name)
+        for spelling, stripped in pairs(text):
+            role = self.spellings.get(spelling)
             if role is None:
                 known = [*_OTHERS, *[f"{name}{kind}" for name in self.names for kind in KINDS]]
-                raise InvalidLog(f"--map: {unknown('role', name, known)}")
-            column = next((c for c in columns if c.strip() == stripped), None)
+                raise InvalidLog(f"--map: {unknown('role', spelling, known)}")
+            column = stripped if stripped in columns else next((c for c in columns if c.strip() == stripped), None)
             if column is None:
-                raise InvalidLog(f"--map {name}: {unknown('column', stripped, columns)}")
+                raise InvalidLog(f"--map {spelling}: {unknown('column', stripped, columns)}")
             if role == "context":
                 contexts.append(column)
             elif role in given:
@@ -61,19 +62,21 @@ class Roles(Struct, frozen=True):
         return found[0] if found else None
 
 
-def roles_of(models: Mapping[str, str]) -> Roles:
-    """Of an application with these models, the key of each by its name. Raises InvalidLog if two are written alike.
+def roles_of(models: Mapping[str, str], columns: Sequence[str]) -> Roles:
+    """Of an application with these models, the key of each by its name.
 
-    >>> roles_of({"svm": "svm:1"}).spellings["svm.score"]
+    Raises InvalidLog if one of the columns could be of two models.
+
+    >>> roles_of({"svm": "svm:1"}, ["svm", "svm.score"]).spellings["svm.score"]
     'svm:1.score'
     """
-    spellings: dict[str, str] = {}
+    readings: dict[str, set[str]] = {}
     for name, key in models.items():
-        for spelling in (name, key):
-            for kind in KINDS:
-                role = f"{key}{kind}"
-                if spellings.setdefault(f"{spelling}{kind}", role) != role:
-                    raise InvalidLog(
-                        f"a column {spelling + kind!r} could be {spellings[spelling + kind]!r} or {role!r}"
-                    )
+        for spelling, kind in product((name, key), KINDS):
+            readings.setdefault(f"{spelling}{kind}", set()).add(f"{key}{kind}")
+    spellings = {spelling: role for spelling, (role, *others) in readings.items() if not others}
+    for column in columns:
+        if len(readings.get(column.strip(), ())) > 1:
+            either = " or ".join(map(repr, sorted(readings[column.strip()])))
+            raise InvalidLog(f"column {column!r} could be {either}: rename it to what is meant")
     return Roles(dict(models), spellings | {role: role for role in _OTHERS})

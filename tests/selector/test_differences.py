@@ -40,9 +40,8 @@ def test_the_strength_is_the_variance_within_users_over_that_between_them() -> N
     assert strength == pytest.approx(within / (2 * between), rel=0.25)
 
 
-@pytest.mark.parametrize("hard", [0.0, 0.3])
-def test_users_who_do_not_differ_are_left_to_the_population(hard: float) -> None:
-    runs = 8
+@pytest.mark.parametrize(("hard", "runs"), [(0.0, 40), (0.3, 8)])
+def test_users_who_do_not_differ_are_left_to_the_population(hard: float, runs: int) -> None:
     strengths = [learned(all_alike, 100, 3_000, seed, hard).strength for seed in range(runs)]
     assert min(strengths) > 40
     # chance exceeds one standard error in 16% of the runs: so often at most once in ten thousand such tests
@@ -75,6 +74,23 @@ def test_what_is_usual_fades_as_users_come_back() -> None:
     assert strengths[:4] == [5] * 4  # nobody had come back
     assert 1 < strengths[20] < 5
     assert strengths[-1] < 1
+
+
+def test_the_first_who_comes_back_does_not_tell_that_nobody_differs() -> None:
+    """The model that was wrong then is right now: one residual, small beside those of the others who came."""
+    differences = Differences()
+    for user in range(10):
+        differences.add(str(user), {"cnn:1": float(user == 6), "svm:1": float(user in (1, 7))})
+    differences.add("1", {"cnn:1": 0.0, "svm:1": 0.0})
+    assert differences.pairs == 1
+    assert 4 < differences.strength < 7
+
+
+def test_feedback_that_scores_no_model_tells_nothing() -> None:
+    known, with_nothing = learned(taking_turns, 20, 500), learned(taking_turns, 20, 500)
+    for _ in range(500):
+        with_nothing.add("user 1", {})
+    assert with_nothing == known
 
 
 def test_memory_is_bounded_and_whoever_comes_often_is_followed() -> None:

@@ -116,16 +116,24 @@ def test_a_model_that_joins_is_drawn_once_in_k() -> None:
 
 
 def test_a_users_steps_are_shrunk_towards_the_mean_step_that_everyone_remembers() -> None:
-    """Log weights under share are those of about 1 / share feedbacks: everyone's mean step is over these."""
+    """Log weights under share are those of at most about 1 / share feedbacks: everyone's mean step is over these."""
     policy = Exp3(learning_rate=0.05, share=0.01)
-    tally = Tally(MODELS, [400.0] * 3, [40.0, 40.0, 40.0])  # alike but for the latest
-    population = Weights(tally, [0.0, -1.0, -2.0], memory=100.0)
-    own = Weights(Tally(MODELS, [10, 0, 0], [10, 0, 0]), [-1.0, 0.0, 0.0], memory=10)
+    population = Weights(Tally(MODELS, [400.0] * 3, [40.0] * 3), [0.0, -0.1, -0.2], memory=50.0)
+    own = Weights(Tally(MODELS, [10, 0, 0], [10, 0, 0]), [-0.5, 0.0, 0.0], memory=10)
     user = policy.blend(population, own, 10.0)
     k = 1 / (1 / 10 + 1 / 400)
-    steps = [(v + k * w / 100) / (10 + k) for v, w in zip(own.logs, population.logs, strict=True)]
-    times = (100 * (10 + k)) ** 0.5
+    steps = [(v + k * w / 50) / (10 + k) for v, w in zip(own.logs, population.logs, strict=True)]
+    times = (50 * (10 + k)) ** 0.5
     assert user.logs == pytest.approx([times * (step - max(steps)) for step in steps])
+
+
+def test_a_user_draws_every_model_as_often_as_the_share_that_is_spread() -> None:
+    """However much the one and the other speak against it: else nobody would learn that it has recovered."""
+    policy = Exp3(share=0.01)
+    population = Weights(Tally(MODELS, [4_000.0] * 3, [0.0, 3_000.0, 3_000.0]), [0.0, -6.0, -6.0], memory=100.0)
+    own = Weights(Tally(MODELS, [100, 100, 100], [0, 90, 90]), [0.0, -9.0, -9.0], memory=100)
+    shares = policy.describe(policy.blend(population, own, 10.0))
+    assert min(known["weight"] for known in shares.values()) == pytest.approx(0.01 / 3, rel=0.01)
 
 
 def test_implicit_exploration_adds_gamma_to_the_probability() -> None:

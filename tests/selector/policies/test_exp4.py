@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import exp
+from math import exp, inf
 from random import Random
 
 import pytest
@@ -129,11 +129,23 @@ def test_a_model_that_recovered_weighs_at_most_as_much_as_all_others_together() 
     assert exp(weights.logs[2]) == pytest.approx(exp(weights.logs[0]) + exp(weights.logs[1]))
 
 
-@pytest.mark.parametrize("feedbacks", [30, 300, 3_000])
-def test_one_feedback_of_a_user_does_not_outweigh_what_everyone_has_shown(feedbacks: int) -> None:
-    """However long the worse models have weighed next to nothing: they lost nine times in ten, the other once."""
-    policy, usual = Exp4(), {"cnn:1": 0.0, "forest:1": 1.0, "svm:1": 1.0}
-    contrary = {model: 1.0 - loss for model, loss in usual.items()}
-    log = [contrary if i % 10 == 0 else usual for i in range(feedbacks)]
-    met = policy.blend(observed(policy, log), observed(policy, [contrary]), 10.0)
+USUAL = {"cnn:1": 0.0, "forest:1": 1.0, "svm:1": 1.0}
+CONTRARY = {model: 1.0 - loss for model, loss in USUAL.items()}
+
+
+@pytest.mark.parametrize(("before", "feedbacks"), [(0, 30), (0, 300), (0, 3_000), (20_000, 300), (20_000, 3_000)])
+def test_one_feedback_of_a_user_does_not_outweigh_what_everyone_has_shown(before: int, feedbacks: int) -> None:
+    """Nine times in ten one model is right and the others wrong, however long, and be it that it was not so before."""
+    policy = Exp4()
+    log = [CONTRARY if i < before or i % 10 == 0 else USUAL for i in range(before + feedbacks)]
+    met = policy.blend(observed(policy, log), observed(policy, [CONTRARY]), 10.0)
     assert policy.describe(met)["cnn:1"]["weight"] > 0.7
+
+
+@pytest.mark.parametrize("strength", [1e9, inf])
+def test_where_users_do_not_differ_one_feedback_changes_nothing(strength: float) -> None:
+    policy = Exp4()
+    population = observed(policy, [CONTRARY if i % 3 == 0 else USUAL for i in range(200)])
+    met = policy.describe(policy.blend(population, observed(policy, [CONTRARY]), strength))
+    everyones = policy.describe(population)
+    assert all(met[model]["weight"] == pytest.approx(everyones[model]["weight"], abs=0.02) for model in MODELS)

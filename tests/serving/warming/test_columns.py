@@ -136,9 +136,22 @@ def test_spaces_about_the_name_of_a_column_do_not_matter(text: str | None) -> No
     assert find(text, ["label", " svm", " svm.score"], MODELS).all == ("label", " svm", " svm.score")
 
 
-def test_models_whose_columns_could_not_be_told_apart_are_refused() -> None:
-    with pytest.raises(InvalidLog, match=r"a column 'svm\.score' could be 'svm:1\.score' or 'svm\.score:1'"):
-        find(None, ["label", "svm", "svm.score"], {"svm": "svm:1", "svm.score": "svm.score:1"})
+def test_what_is_mapped_is_the_column_of_that_very_name_if_there_is_one() -> None:
+    assert find("svm=svm", ["label", " svm", "svm"], MODELS).outputs == {"svm:1": "svm"}
+
+
+ALIKE = {"svm": "svm:1", "svm.score": "svm.score:1"}
+
+
+def test_a_column_that_could_be_of_two_models_is_refused() -> None:
+    with pytest.raises(InvalidLog, match=r"column 'svm\.score' could be 'svm\.score:1' or 'svm:1\.score': rename it"):
+        find(None, ["label", "svm", "svm.score"], ALIKE)
+
+
+def test_models_whose_names_could_be_taken_for_each_other_are_told_apart_by_their_keys() -> None:
+    found = find(None, ["label", "svm", "svm:1.score", "svm.score:1"], ALIKE)
+    assert found.outputs == {"svm:1": "svm", "svm.score:1": "svm.score:1"}
+    assert found.scores == {"svm:1": "svm:1.score"}
 
 
 def test_a_mistake_in_a_role_is_told_with_each_role_once() -> None:

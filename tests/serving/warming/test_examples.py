@@ -43,6 +43,11 @@ def test_a_row_is_an_example(tmp_path: Path) -> None:
     assert example == Example("outputs.csv", 0, 7, predictions, "ann", {"age": 30})
 
 
+def test_a_context_is_called_by_the_name_of_its_column_without_spaces(tmp_path: Path) -> None:
+    (example,) = examples(tmp_path, "label, svm, age\n7, 3, 30\n", mapping="context=age")
+    assert (example.predictions, example.features) == ({"svm:1": Prediction(3)}, {"age": 30})
+
+
 def test_a_row_is_known_again_by_its_content_and_how_many_stand_above_it(tmp_path: Path) -> None:
     first, second, third, fourth = examples(tmp_path, "svm,label\n3,7\n3,7\n3,3\n3,7\n")
     assert len({each.client for each in (first, second, third, fourth)}) == 4
