@@ -35,12 +35,12 @@ class Differences(Struct, array_like=True):
     `seen`. `guests` are the users who come most often, so memory is bounded.
     """
 
+    seen: float = 0.0
     means: dict[str, list[float]] = {}
     guests: dict[int, Guest] = {}
     between: float = 0.0
     squares: float = 0.0
     total: float = 0.0
-    seen: float = 0.0
     pairs: float = 0.0
 
     @property

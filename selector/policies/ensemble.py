@@ -157,7 +157,7 @@ class Ensemble(Policy[EnsembleState], frozen=True, kw_only=True, tag="ensemble")
     def blend(self, population: EnsembleState, own: OwnRecord, strength: float) -> EnsembleState:
         if isinf(strength):
             return population
-        weights = population.weights.blend(own.weights, strength, self.share)
+        weights = population.weights.blend(own.weights, strength, self.learning_rate, self.share)
         if self.task == "classification":
             weights.logs = population.weights.logs  # who votes after a change must not remember what was before it
         everyone = population.record

@@ -67,7 +67,7 @@ class Exp3(Single[Weights], frozen=True, kw_only=True, tag="exp3"):
         return self.learning_rate * loss / max(probability + self.implicit_exploration, _LEAST_PROBABILITY)
 
     def blend(self, population: Weights, own: Weights, strength: float) -> Weights:
-        return population.blend(own, strength, self.share)
+        return population.blend(own, strength, self.learning_rate, self.share).lifted(self.share)
 
     def describe(self, state: Weights) -> dict[str, dict[str, float]]:
         return state.tally.describe(state.of(state.tally.models))

@@ -92,7 +92,7 @@ class Exp4(Policy[Votes], frozen=True, kw_only=True, tag="exp4"):
         return state
 
     def blend(self, population: Votes, own: Votes, strength: float) -> Votes:
-        return own.watched(population.blend(own, strength, self.share))
+        return own.watched(population.blend(own, strength, self.learning_rate, self.share))
 
     def describe(self, state: Votes) -> dict[str, dict[str, float]]:
         return state.tally.describe(state.of(state.tally.models))

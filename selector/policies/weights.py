@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import exp, isinf, log, log2
+from math import exp, inf, isinf, log, log2
 
 from msgspec import Struct
 
@@ -127,11 +127,11 @@ class Weights(Struct, array_like=True):
             self.logs[i] = min(self.logs[best] - step, _log_sum([self.logs[j] for j in others]))
             self.logs = _normalized(self.logs)
 
-    def blend(self, own: Weights, strength: float, share: float) -> Weights:
+    def blend(self, own: Weights, strength: float, learning_rate: float, share: float) -> Weights:
         """These log weights of everyone met with a user's `own`: each step, or mean loss, is shrunk.
 
-        The step is (v + k u) / (n + k), u being everyone's, n the memory of the user, and k as in `worth`; the log
-        weights are as many of it as `sharpness` tells. None falls below what the fixed `share` gives to all.
+        The step is (n v + k u) / (n + k), u and v being everyone's and the user's, n the memory of the user, and k as
+        in `worth`; the log weights are as many of it as `sharpness` tells.
         """
         n, models = own.memory, self.tally.models
         if n == 0.0 or isinf(strength):
@@ -139,28 +139,18 @@ class Weights(Struct, array_like=True):
         # What was learned of a model that has left is still in the weights of the others, no longer in their counts.
         k = worth(max([self.memory, *self.tally.counts]), strength)
         memory = sharpness(self.memory, n + min(k, self.memory), n, strength)
+        everyones = _steps(self.logs, self.memory, learning_rate, share)
+        owns = _steps(own.logs_of(models), n, learning_rate, share)
         scale = memory / (n + k)
-        logs = [scale * (v + k * u) for v, u in zip(own.logs_of(models), self._steps(share), strict=True)]
-        logs = _normalized(logs)
-        if share > 0.0 and logs:
-            least = log(share / len(logs))
-            logs = [max(w, least) for w in logs]
-        return Weights(self.tally.blend(own.tally, n, strength), logs, memory)
+        logs = [scale * (n * v + k * u) for u, v in zip(everyones, owns, strict=True)]
+        return Weights(self.tally.blend(own.tally, n, strength), _normalized(logs), memory)
 
-    def _steps(self, share: float) -> list[float]:
-        """By how much each falls behind the heaviest at a feedback: what the weights remember, over their memory.
-
-        Or, if that is more, the step at which what it loses and what fixed `share` gives it are in balance: such gifts
-        hold up a weight that has long been small, while the memory grows.
-        """
-        if not self.logs:
-            return []
-        whole, floor = _log_sum(self.logs), share / len(self.logs)
-        parts = [exp(w - whole) for w in self.logs]
-        balances = [log(max(p - floor, _LEAST) / p) for p in parts]
-        top, balance = max(self.logs), max(balances)
-        remembered = [(w - top) / max(self.memory, 1.0) for w in self.logs]
-        return [min(step, b - balance) for step, b in zip(remembered, balances, strict=True)]
+    def lifted(self, share: float) -> Weights:
+        """These weights, but that none is lighter than what fixed `share` gives to each."""
+        if share == 0.0 or not self.logs:
+            return self
+        least = _log_sum(self.logs) + log(share / len(self.logs))
+        return Weights(self.tally, [max(w, least) for w in self.logs], self.memory)
 
     def _mean(self) -> float:
         return log(sum(map(exp, self.logs)) / len(self.logs)) if self.logs else 0.0
@@ -187,3 +177,20 @@ def _log_sum(logs: Sequence[float]) -> float:
     """The logarithm of the sum of the weights."""
     top = max(logs)
     return top + log(sum(exp(w - top) for w in logs))
+
+
+def _steps(logs: Sequence[float], memory: float, learning_rate: float, share: float) -> list[float]:
+    """By how much each falls behind the heaviest at a feedback: what log weights remember, over their `memory`.
+
+    Or, if that is more, the step at which what a model loses and what fixed share gives it are in balance, though no
+    more than a whole loss: such gifts hold up a weight that has long been small, while the memory grows.
+    """
+    if not logs:
+        return []
+    top, whole = max(logs), _log_sum(logs)
+    gifts = [share / len(logs) / max(exp(w - whole), _LEAST) for w in logs]
+    balances = [log(1.0 - gift) if gift < 1.0 else -inf for gift in gifts]
+    balance = max(balances)
+    return [
+        min((w - top) / max(memory, 1.0), max(b - balance, -learning_rate)) for w, b in zip(logs, balances, strict=True)
+    ]

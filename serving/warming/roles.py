@@ -38,7 +38,8 @@ class Roles(Struct, frozen=True):
         for spelling, stripped in pairs(text):
             role = self.spellings.get(spelling)
             if role is None:
-                known = [*_OTHERS, *[f"{name}{kind}" for name in self.names for kind in KINDS]]
+                named = [f"{name}{kind}" for name in self.names for kind in KINDS]
+                known = [*_OTHERS, *[each for each in named if each in self.spellings]]
                 raise InvalidLog(f"--map: {unknown('role', spelling, known)}")
             column = stripped if stripped in columns else next((c for c in columns if c.strip() == stripped), None)
             if column is None:

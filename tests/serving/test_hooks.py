@@ -126,7 +126,7 @@ def test_a_policy_that_cannot_meet_a_user_leaves_no_call_behind(
 
 @pytest.mark.parametrize(("blend", "expected"), [(hook("stubborn"), 3), (hook("fails"), 7), (hook("forgets"), 7)])
 def test_a_hook_decides_how_a_user_meets_everyone(tmp_path: Path, blend: str, expected: int) -> None:
-    end = FrontEnd(tmp_path, {"a:1": 7, "b:1": 3}, Exp4(learning_rate=1.0), blend=blend)
+    end = FrontEnd(tmp_path, {"a:1": 7, "b:1": 3}, Exp4(), blend=blend)
     for i in range(40):
         end.observe(end.answer(user=f"user {i}").query_id, label=7)
     end.observe(end.answer(user="bob").query_id, label=3)

@@ -149,3 +149,19 @@ def test_where_users_do_not_differ_one_feedback_changes_nothing(strength: float)
     met = policy.describe(policy.blend(population, observed(policy, [CONTRARY]), strength))
     everyones = policy.describe(population)
     assert all(met[model]["weight"] == pytest.approx(everyones[model]["weight"], abs=0.02) for model in MODELS)
+
+
+@pytest.mark.parametrize("feedbacks", [100, 300, 1_000])
+def test_a_user_of_whom_much_is_known_gets_what_that_shows_however_sure_everyone_is(feedbacks: int) -> None:
+    policy = Exp4()
+    population = observed(policy, [CONTRARY if i % 10 == 0 else USUAL for i in range(5_000)])
+    own = observed(policy, [USUAL if i % 10 == 0 else CONTRARY for i in range(feedbacks)])
+    assert policy.describe(policy.blend(population, own, 40.0))["cnn:1"]["weight"] < 0.01
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.5])
+def test_weights_next_to_nothing_can_be_met(share: float) -> None:
+    policy = Exp4(share=share)
+    population, own = observed(policy, [USUAL] * 6_000), observed(policy, [USUAL] * 10)
+    shares = policy.describe(policy.blend(population, own, 10.0))
+    assert shares["cnn:1"]["weight"] > shares["svm:1"]["weight"]
