@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from selector.decisions import Label
 from selector.policies.own_vote import LABELS, OwnVote
-from selector.policies.tally import worth
+from selector.policies.shrinkage import worth
 from selector.policies.trust import Trust
 from selector.policy import Losses, Predictions
 from selector.pool.voter import Voter

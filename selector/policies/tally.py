@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import exp, isinf, log
 
 from msgspec import Struct
+
+from selector.policies.shrinkage import sharpness, worth
 
 _LEAST = 1e-100  # smaller counts have no reciprocal, or will soon have none
 
@@ -77,18 +78,3 @@ class Tally(Struct, array_like=True):
             if count > 0:
                 described[model]["loss"] = loss / count
         return described
-
-
-def worth(everyone: float, strength: float) -> float:
-    """How many losses of a user `everyone`'s mean of so many counts for: it is not exact itself."""
-    return 1.0 / (1.0 / strength + 1.0 / everyone) if everyone > 0 else 0.0
-
-
-def sharpness(everyone: float, own: float, heard: float, strength: float) -> float:
-    """The number of losses that a shrunk mean is worth: `everyone`'s for a new user, so that the user is answered
-    as the population is; after `heard` feedbacks, by a geometric mean, ever more the user's `own`.
-    """
-    if everyone <= 0.0:
-        return own
-    w = 1.0 if isinf(strength) else strength / (heard + strength)
-    return exp(w * log(everyone) + (1.0 - w) * log(own))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import exp, inf, isinf, log, log2
+from math import exp, isinf, log, log2
 
 from msgspec import Struct
 
 from selector.logarithm import LN2
-from selector.policies.tally import Tally, sharpness, worth
+from selector.policies.shrinkage import log_sum, sharpness, steps, worth
+from selector.policies.tally import Tally
 
 _LEAST = 1e-200  # weights that sum to less have lost digits: they are taken relative to the heaviest
 
@@ -88,7 +89,7 @@ class Weights(Struct, array_like=True):
         if awake == self.tally.models:
             return None
         logs = [log for model, log in zip(self.tally.models, self.logs, strict=True) if model in awake]
-        return _log_sum(logs) if logs else 0.0
+        return log_sum(logs) if logs else 0.0
 
     def settle(self, share: float, awake: Sequence[str], before: float | None) -> None:
         """After the steps of one feedback, in place: fixed share, among those `awake`, who `held` so much `before`.
@@ -104,7 +105,7 @@ class Weights(Struct, array_like=True):
             places = [i for i, model in enumerate(self.tally.models) if model in awake]
             logs = [self.logs[i] for i in places]
             logs = _shared(logs, share) if share > 0 else logs
-            gain = before - _log_sum(logs)
+            gain = before - log_sum(logs)
             for i, log_weight in zip(places, logs, strict=True):
                 self.logs[i] = log_weight + gain
             self.logs = _normalized(self.logs)
@@ -124,7 +125,7 @@ class Weights(Struct, array_like=True):
             best = max(others, key=self.logs.__getitem__)
             mean = self.tally.losses[best] / max(1.0, self.tally.counts[best])
             step = learning_rate * self.memory * ((loss + 2.0 * mean) / (count + 2.0) - mean)
-            self.logs[i] = min(self.logs[best] - step, _log_sum([self.logs[j] for j in others]))
+            self.logs[i] = min(self.logs[best] - step, log_sum([self.logs[j] for j in others]))
             self.logs = _normalized(self.logs)
 
     def blend(self, own: Weights, strength: float, learning_rate: float, share: float) -> Weights:
@@ -139,8 +140,8 @@ class Weights(Struct, array_like=True):
         # What was learned of a model that has left is still in the weights of the others, no longer in their counts.
         k = worth(max([self.memory, *self.tally.counts]), strength)
         memory = sharpness(self.memory, n + min(k, self.memory), n, strength)
-        everyones = _steps(self.logs, self.memory, learning_rate, share)
-        owns = _steps(own.logs_of(models), n, learning_rate, share)
+        everyones = steps(self.logs, self.memory, learning_rate, share)
+        owns = steps(own.logs_of(models), n, learning_rate, share)
         scale = memory / (n + k)
         logs = [scale * (n * v + k * u) for u, v in zip(everyones, owns, strict=True)]
         return Weights(self.tally.blend(own.tally, n, strength), _normalized(logs), memory)
@@ -149,7 +150,7 @@ class Weights(Struct, array_like=True):
         """These weights, but that none is lighter than what fixed `share` gives to each."""
         if share == 0.0 or not self.logs:
             return self
-        least = _log_sum(self.logs) + log(share / len(self.logs))
+        least = log_sum(self.logs) + log(share / len(self.logs))
         return Weights(self.tally, [max(w, least) for w in self.logs], self.memory)
 
     def _mean(self) -> float:
@@ -171,26 +172,3 @@ def _shared(logs: Sequence[float], share: float) -> list[float]:
     for i, w in enumerate(weights):
         weights[i] = LN2 * log2(kept * w + gift)
     return weights
-
-
-def _log_sum(logs: Sequence[float]) -> float:
-    """The logarithm of the sum of the weights."""
-    top = max(logs)
-    return top + log(sum(exp(w - top) for w in logs))
-
-
-def _steps(logs: Sequence[float], memory: float, learning_rate: float, share: float) -> list[float]:
-    """By how much each falls behind the heaviest at a feedback: what log weights remember, over their `memory`.
-
-    Or, if that is more, the step at which what a model loses and what fixed share gives it are in balance, though no
-    more than a whole loss: such gifts hold up a weight that has long been small, while the memory grows.
-    """
-    if not logs:
-        return []
-    top, whole = max(logs), _log_sum(logs)
-    gifts = [share / len(logs) / max(exp(w - whole), _LEAST) for w in logs]
-    balances = [log(1.0 - gift) if gift < 1.0 else -inf for gift in gifts]
-    balance = max(balances)
-    return [
-        min((w - top) / max(memory, 1.0), max(b - balance, -learning_rate)) for w, b in zip(logs, balances, strict=True)
-    ]
