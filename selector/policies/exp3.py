@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isinf
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
@@ -67,7 +68,8 @@ class Exp3(Single[Weights], frozen=True, kw_only=True, tag="exp3"):
         return self.learning_rate * loss / max(probability + self.implicit_exploration, _LEAST_PROBABILITY)
 
     def blend(self, population: Weights, own: Weights, strength: float) -> Weights:
-        return population.blend(own, strength, self.learning_rate, self.share).lifted(self.share)
+        met = population.blend(own, strength, self.learning_rate, self.share)
+        return met.lifted(self.share) if own.memory and not isinf(strength) else met
 
     def describe(self, state: Weights) -> dict[str, dict[str, float]]:
         return state.tally.describe(state.of(state.tally.models))

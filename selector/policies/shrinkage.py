@@ -27,7 +27,8 @@ def steps(logs: Sequence[float], memory: float, learning_rate: float, share: flo
     """By how much each falls behind the heaviest at a feedback: what log weights remember, over their `memory`.
 
     Or, if that is more, the step at which what a model loses and what fixed share gives it are in balance, though no
-    more than a whole loss: such gifts hold up a weight that has long been small, while the memory grows.
+    more than a whole loss: such gifts hold up a weight that has long been small, while the memory grows. All models
+    count as awake: of one that was away for long the balance tells too much, and is bounded by that loss.
     """
     if not logs:
         return []

@@ -147,7 +147,7 @@ class Weights(Struct, array_like=True):
         return Weights(self.tally.blend(own.tally, n, strength), _normalized(logs), memory)
 
     def lifted(self, share: float) -> Weights:
-        """These weights, but that none is lighter than what fixed `share` gives to each."""
+        """These weights, but that none is lighter than what fixed `share` of what they weigh together gives to each."""
         if share == 0.0 or not self.logs:
             return self
         least = log_sum(self.logs) + log(share / len(self.logs))

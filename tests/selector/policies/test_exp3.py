@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import exp
+from math import exp, inf
 from random import Random
 
 import pytest
@@ -134,6 +134,16 @@ def test_a_user_draws_every_model_as_often_as_the_share_that_is_spread() -> None
     own = Weights(Tally(MODELS, [100, 100, 100], [0, 90, 90]), [0.0, -9.0, -9.0], memory=100)
     shares = policy.describe(policy.blend(population, own, 10.0))
     assert min(known["weight"] for known in shares.values()) == pytest.approx(0.01 / 3, rel=0.01)
+
+
+@pytest.mark.parametrize(("memory", "strength"), [(0.0, 10.0), (100.0, inf)])
+def test_a_user_of_whom_nothing_counts_draws_as_everyone_does_even_what_was_long_away(
+    memory: float, strength: float
+) -> None:
+    policy = Exp3(share=0.01)
+    population = Weights(Tally(MODELS, [4_000.0] * 3, [0.0, 3_000.0, 3_000.0]), [0.0, -6.0, -20.0], memory=100.0)
+    own = Weights(Tally(MODELS), [0.0, -9.0, -9.0], memory)
+    assert policy.blend(population, own, strength).logs == population.logs
 
 
 def test_implicit_exploration_adds_gamma_to_the_probability() -> None:
