@@ -28,7 +28,7 @@ def steps(logs: Sequence[float], memory: float, learning_rate: float, share: flo
 
     Or, if that is more, the step at which what a model loses and what fixed share gives it are in balance, though no
     more than a whole loss: such gifts hold up a weight that has long been small, while the memory grows. All models
-    count as awake: of one that was away for long the balance tells too much, and is bounded by that loss.
+    count as awake: of one that was away for long the balance overstates how far it fell behind; the bound limits that.
     """
     if not logs:
         return []
