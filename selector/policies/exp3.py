@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isinf
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
@@ -69,7 +68,7 @@ class Exp3(Single[Weights], frozen=True, kw_only=True, tag="exp3"):
 
     def blend(self, population: Weights, own: Weights, strength: float) -> Weights:
         met = population.blend(own, strength, self.learning_rate, self.share)
-        return met.lifted(self.share) if own.memory and not isinf(strength) else met
+        return met.lifted(self.share) if own.counts(strength) else met
 
     def describe(self, state: Weights) -> dict[str, dict[str, float]]:
         return state.tally.describe(state.of(state.tally.models))

@@ -135,7 +135,7 @@ class Weights(Struct, array_like=True):
         in `worth`; the log weights are as many of it as `sharpness` tells.
         """
         n, models = own.memory, self.tally.models
-        if n == 0.0 or isinf(strength):
+        if not own.counts(strength):
             return Weights(self.tally, self.logs, self.memory)
         # What was learned of a model that has left is still in the weights of the others, no longer in their counts.
         k = worth(max([self.memory, *self.tally.counts]), strength)
@@ -145,6 +145,10 @@ class Weights(Struct, array_like=True):
         scale = memory / (n + k)
         logs = [scale * (n * v + k * u) for u, v in zip(everyones, owns, strict=True)]
         return Weights(self.tally.blend(own.tally, n, strength), _normalized(logs), memory)
+
+    def counts(self, strength: float) -> bool:
+        """Whether anything of these, a user's, counts beside everyone's."""
+        return self.memory > 0.0 and not isinf(strength)
 
     def lifted(self, share: float) -> Weights:
         """These weights, but that none is lighter than what fixed `share` of what they weigh together gives to each."""
