@@ -71,14 +71,15 @@ class Plan(Struct, frozen=True):
         be better than that: of what is not asked it is never learned that too little was thought of it.
         The net returned remains the best's.
         """
-        ways = {model: self._way(stage, view, model) for model in rest}
+        prospects = {model: stage.prospects(view, self.ids[model]) for model in rest}
+        ways = {model: self._way(view, model, prospects[model]) for model in rest}
         best = max(ways, key=lambda model: ways[model].net)
         if not view.mask:
             free = [model for model in ways if self.costs[model] <= _FREE * self.costs[best]]
             return ways[max(free, key=lambda model: ways[model].net, default=best)]
 
         cheaper = [m for m in ways if self.costs[m] < self.costs[best]]
-        hoped = {m: self._hope(stage, view, m, best) for m in cheaper}
+        hoped = {m: self._hope(m, prospects[m], stage.deviation(view, self.ids[m]), best) for m in cheaper}
         first = max(hoped, key=hoped.__getitem__, default=best)
         if first == best or hoped[first] <= ways[best].net:
             return ways[best]
@@ -109,20 +110,19 @@ class Plan(Struct, frozen=True):
         rho = min(1.0, max(self.share, rho))
         return rho, v * (1.0 - rho) / rho
 
-    def _hope(self, stage: Stage, view: View, model: str, best: str) -> float:
+    def _hope(self, model: str, prospects: tuple[float, float, float], deviation: float, best: str) -> float:
         """The net of asking `model` instead of `best` if it is better by one standard deviation than it seems.
 
         By itself; or with all that follows, and the less the more of the best's cost that takes: of a model which
         leaves all to others there is nothing to hope.
         """
         rate, cost = self.ledger.rate, self.costs[model]
-        stop, on, further = stage.prospects(view, self.ids[model])
-        deviation = stage.deviation(view, self.ids[model])
+        stop, on, further = prospects
         part = max(0.0, 1.0 - further / self.costs[best])
         return max(stop + deviation - rate * cost, on + part * deviation - rate * (cost + further))
 
-    def _way(self, stage: Stage, view: View, model: str) -> Way:
-        stop, on, further = stage.prospects(view, self.ids[model])
+    def _way(self, view: View, model: str, prospects: tuple[float, float, float]) -> Way:
+        stop, on, further = prospects
         if self.shifts and not view.mask:
             stop, on = [logistic(log_odds(p) + self.shifts[model]) for p in (stop, on)]
         cost, rate = self.costs[model], self.ledger.rate
