@@ -41,10 +41,10 @@ class Calibration(Struct, array_like=True):
         a, b, d = self.curvature
         a, b, d = _KEEP * a + v * x * x, _KEEP * b + v * x, _KEEP * d + v
         self.curvature = (a, b, d)
-        determinant = a * d - b * b
-        slope = self.slope + residual * (d * x - b) / determinant
-        self.slope = _FLATTEST if slope < _FLATTEST else _STEEPEST if slope > _STEEPEST else slope
-        self.offset += residual * (a - b * x) / determinant
+        slope = self.slope + residual * (d * x - b) / (a * d - b * b)
+        slope = _FLATTEST if slope < _FLATTEST else _STEEPEST if slope > _STEEPEST else slope
+        self.offset += (residual - b * (slope - self.slope)) / d  # the best for the slope taken, cut or not
+        self.slope = slope
 
 
 def _log_odds(probability: float) -> float:

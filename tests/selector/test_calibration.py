@@ -39,6 +39,16 @@ def test_it_follows_a_change() -> None:
     assert abs(calibration(0.8) - truth(0.8, -1.0, 1.0)) < 0.06
 
 
+def test_claims_that_hardly_vary_do_not_lead_it_away() -> None:
+    """There the slope is anybody's guess, and is cut: what is claimed must remain what comes true."""
+    for spread in (0.02, 0.1):
+        calibration, rng = Calibration(), Random(1)
+        for label in range(20_000):
+            claim = 1 / (1 + exp(-1.65 - rng.gauss(0, spread)))
+            calibration.add(claim, rng.random() < 0.84)
+            assert label < 2_000 or abs(calibration(0.84) - 0.84) < 0.08
+
+
 def test_it_is_strictly_increasing_whatever_it_is_fed() -> None:
     calibration, rng = Calibration(), Random(6)
     for _ in range(2_000):
