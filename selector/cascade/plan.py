@@ -57,12 +57,7 @@ class Plan(Struct, frozen=True):
         stage = self.stages.get(mask) or Stage(Pool().with_models(tuple(said)))
         if not mask:
             return stage, NOTHING
-        view = stage.view(mask, said)
-        if self.shifts:
-            shifts = [self.shifts[model] for model in said if said[model].output == view.label]
-            shifted = logistic(log_odds(view.confidence) + sum(shifts) / len(shifts))
-            view = replace(view, confidence=shifted)
-        return stage, view
+        return stage, stage.view(mask, said, self.shifts)
 
     def best(self, stage: Stage, view: View, rest: Sequence[str]) -> Way:
         """The best of `rest` to ask next, whether or not that is better than stopping. At first, what is free.

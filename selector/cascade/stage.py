@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import sqrt
+from statistics import fmean
 
 from msgspec import Struct, field
 
@@ -27,7 +28,8 @@ LEAST_VARIANCE = 0.003
 class Step(Struct, array_like=True):
     """What asking one more model adds, as parts of the doubt.
 
-    `stop` is accuracy gained if the cascade stops there, `on` if it goes on as it has of late, `cost` is spent on that.
+    `stop` is accuracy gained if the cascade stops there, whatever it costs not to know whether the reference is right;
+    `on` if it goes on as it has of late, and `cost` is spent on that.
     """
 
     stop: Cells = field(default_factory=Cells)
@@ -67,19 +69,19 @@ class Stage(Struct, array_like=True):
     steps: dict[int, Step] = {}
     others: dict[int, Unasked] = {}
 
-    def view(self, mask: int, said: Mapping[str, Prediction]) -> View:
-        """What these predictions amount to."""
+    def view(self, mask: int, said: Mapping[str, Prediction], shifts: Mapping[str, float]) -> View:
+        """What these predictions amount to; `shifts`, by model, are log odds that the query itself adds."""
         ballot = self.pool.ballot(said)
         chances = self.pool.opinions(ballot).mixed[:-1]
         best = max(chances)
         label = ballot.labels[chances.index(best)]
         calibrated = self.calibration(best)
-        x = log_odds(calibrated)
-        id_ = self.pool.labels.get(label, 0)
-        keys = keys_at(x, id_)
-        offset = self.offsets.mean(offset_keys(keys[-1]), 0.0, _SURE)
+        x, id_ = log_odds(calibrated), self.pool.labels.get(label, 0)
+        offset = self.offsets.mean(offset_keys(x, id_), 0.0, _SURE)
+        if shifts:
+            x += fmean([shifts[model] for model in said if said[model].output == label])
         confidence = logistic(x + max(-3.0, min(3.0, offset)))
-        return View(mask, label, best, calibrated, confidence, keys, bins_at(x, id_))
+        return View(mask, label, best, calibrated, confidence, keys_at(x, id_), bins_at(x, id_))
 
     def prospects(self, view: View, model: int) -> tuple[float, float, float]:
         """After asking `model`: accuracy when it stops there; accuracy if it goes on, and what that costs."""
@@ -119,7 +121,8 @@ class Stage(Struct, array_like=True):
     def learn(self, view: View, said: Mapping[str, Prediction], right: Mapping[str, bool], correct: bool) -> None:
         """Whether the answer was correct, and who was right, in place."""
         p = view.calibrated
-        self.offsets.add(offset_keys(view.keys[-1]), correct - p, max(p * (1.0 - p), 0.001), _INFORMATION)
+        keys = offset_keys(log_odds(p), view.label_id)
+        self.offsets.add(keys, correct - p, max(p * (1.0 - p), 0.001), _INFORMATION)
         self.calibration.add(view.claim, correct)
         self.pool.learn(said, right)
 

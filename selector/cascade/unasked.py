@@ -68,7 +68,7 @@ class Unasked(Struct, array_like=True):
         most two for each that is left if new ones come steadily, and no more if they do not.
         """
         left, squares = self.weights.get(_keys(finest, correct)[0], (0.0, 0.0))
-        return min(2.0 * left, left * left / squares) if squares else 0.0
+        return min(2.0 * min(left, _MEMORY), left * left / squares) if squares else 0.0
 
     def add(self, finest: int, usual: float, correct: bool, right: bool) -> None:
         """Whether the model was right, in place."""

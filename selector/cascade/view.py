@@ -16,7 +16,8 @@ class View(Struct, frozen=True):
     """What is seen at a stage: the answer, the pool's chance for it, calibrated, and by label too (`confidence`).
 
     `mask` has a bit for each model that has answered. `keys` are those of cells, from coarse to fine; `bins` are the
-    one or two nearest, each with a weight and its keys: what is known of steps is interpolated between them.
+    one or two nearest, each with a weight and its keys: what is known of steps is interpolated between them. What the
+    query itself adds is in `confidence`, `keys` and `bins`: what is decided by it must be learned by it, too.
     """
 
     mask: int
@@ -26,6 +27,11 @@ class View(Struct, frozen=True):
     confidence: float
     keys: tuple[int, ...]
     bins: tuple[tuple[float, tuple[int, ...]], ...]
+
+    @property
+    def label_id(self) -> int:
+        """The number of the label among the pool's."""
+        return self.keys[-1] // _ROW - 1
 
     @property
     def doubt(self) -> float:
@@ -57,9 +63,9 @@ def keys_of(finest: int) -> tuple[int, ...]:
     return (_WHOLE,) if finest == _WHOLE else (_WHOLE, finest % _ROW, finest)
 
 
-def offset_keys(finest: int) -> tuple[int, int]:
+def offset_keys(x: float, label: int) -> tuple[int, int]:
     """Those by label, the first whatever the log odds."""
-    return finest // _ROW * _ROW + _BINS, finest
+    return (label + 1) * _ROW + _BINS, keys_at(x, label)[-1]
 
 
 def centre(finest: int) -> float:

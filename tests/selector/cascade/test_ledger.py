@@ -12,7 +12,7 @@ from selector.cascade.view import NOTHING, keys_of
 from selector.decisions import Prediction
 from selector.pool import Pool
 
-SEEN = Stage(Pool().with_models(("cheap",))).view(1, {"cheap": Prediction("cat")})
+SEEN = Stage(Pool().with_models(("cheap",))).view(1, {"cheap": Prediction("cat")}, {})
 IDS = {"cheap": 0, "dear": 1, "other": 2}
 USUAL = dict.fromkeys(IDS, 0.8)
 Z = 1.64

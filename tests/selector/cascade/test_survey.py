@@ -116,5 +116,5 @@ def test_however_many_sets_of_models_answer_memory_is_bounded_and_no_query_is_lo
 def test_the_finest_key_of_a_view_tells_the_others() -> None:
     stage = Stage(Pool().with_models(("cnn",)))
     for score in (0.2, 0.6, 0.99):
-        view = stage.view(MASK, {"cnn": Prediction("cat", score=score)})
+        view = stage.view(MASK, {"cnn": Prediction("cat", score=score)}, {})
         assert keys_of(view.keys[-1]) == view.keys

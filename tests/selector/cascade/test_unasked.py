@@ -53,6 +53,13 @@ def test_outcomes_that_have_faded_count_for_as_many_as_tell_a_mean_as_well() -> 
     assert unasked.known(LESS, True) == pytest.approx(0.0)
 
 
+def test_where_none_fade_it_knows_no_more_than_what_is_remembered_tells() -> None:
+    unasked = Unasked()
+    for _ in range(50_000):
+        unasked.add(LESS, USUAL, True, True)
+    assert unasked.known(LESS, True) == 40_000.0  # a mean that forgets 1 of 20,000 with each
+
+
 def test_what_was_seldom_seen_is_led_to_by_what_was() -> None:
     """The surer an answer that is wrong, the less likely is another model right."""
     rng, unasked = Random(2), Unasked()

@@ -53,6 +53,14 @@ def blind(rng: Random) -> Item:
     return Item(label, {"large:1": large, "small:1": small}, {})
 
 
+def marked(rng: Random) -> Item:
+    """The query tells of seven in ten that they are easy: there the large model adds next to nothing, else much."""
+    label, easy = rng.randrange(4), rng.random() < 0.7
+    small = Prediction(label if rng.random() < (0.99 if easy else 0.5) else (label + 1) % 4)
+    large = Prediction(label if rng.random() < (0.998 if easy else 0.85) else (label + 2) % 4)
+    return Item(label, {"large:1": large, "small:1": small}, {"kind": "easy" if easy else "hard"})
+
+
 def run(policy: Cascade, world: World, queries: int, seed: int) -> tuple[CascadeState, list[Decision], list[Item]]:
     state, rng = policy.initial_state(MODELS), Random(seed)
     decisions, items = [], []
@@ -134,6 +142,18 @@ def test_what_is_lost_where_it_stops_is_told_too() -> None:
     assert lost > 0.1
     assert 0.0 < told["excess_deviation"] < 0.02
     assert abs(told["excess"] - lost) < 4.5 * told["excess_deviation"]
+
+
+def test_what_is_lost_where_the_query_tells_whom_to_ask_is_told_too() -> None:
+    policy = Cascade(costs=COSTS)
+    state, decisions, items = run(policy, marked, 8_000, seed=6)
+    wrong = sum(d.answer.output != item.label for d, item in zip(decisions, items, strict=True))
+    large = sum(item.said["large:1"].output != item.label for item in items)
+    told, lost = policy.describe(state)["large:1"], (wrong - large) / 8_000
+    assert sum("large:1" in decision.predictions for decision in decisions) < 4_000
+    assert 0.0 < told["excess_deviation"] < 0.01
+    assert abs(told["excess"] - lost) < 3 * told["excess_deviation"]
+    assert lost < policy.epsilon
 
 
 @pytest.mark.parametrize("policy", [Cascade(costs=COSTS), Cascade(costs=COSTS, budget=5.0)])
