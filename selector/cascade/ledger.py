@@ -145,8 +145,8 @@ class Ledger(Struct, array_like=True):
 
         It rises by what of `epsilon` was left unused with `z` deviations, and falls by what is owed beyond
         `epsilon` and a part of what the queries ahead allow, with half as many but twice as fast: a bound that is
-        missed is worse than a saving that is. Between the two nothing is known, and the price is a fixed share of the
-        reference's errors: to follow estimates that are mostly noise would cost more than it saves.
+        missed is worse than a saving that is. Between the two nothing is known, and asking the reference must buy
+        a fixed share of its errors: to follow estimates that are mostly noise would cost more than it saves.
         """
         account = self.accounts[model]
         n = account.queries

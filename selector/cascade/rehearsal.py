@@ -29,8 +29,8 @@ class Place(Struct, frozen=True):
 class Rehearsal:
     """Follows the plan over what some models said of one query, `within` these stages (None: all).
 
-    What follows a stage is, as far as the next model answered, what the calibrated confidence at the plan's end claims,
-    not the value that the plan hopes for: a maximum of estimates claims too much.
+    What follows a stage, if the next model answered, is what the calibrated confidence at the plan's end claims, not
+    the value that the plan hopes for: a maximum of estimates claims too much.
     """
 
     def __init__(

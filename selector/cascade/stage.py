@@ -70,7 +70,10 @@ class Stage(Struct, array_like=True):
     others: dict[int, Unasked] = {}
 
     def view(self, mask: int, said: Mapping[str, Prediction], shifts: Mapping[str, float]) -> View:
-        """What these predictions amount to; `shifts`, by model, are log odds that the query itself adds."""
+        """What these predictions amount to.
+
+        `shifts`, by model, are log odds that the query itself adds: their mean over those who gave the answer counts.
+        """
         ballot = self.pool.ballot(said)
         chances = self.pool.opinions(ballot).mixed[:-1]
         best = max(chances)
@@ -79,7 +82,7 @@ class Stage(Struct, array_like=True):
         x, id_ = log_odds(calibrated), self.pool.labels.get(label, 0)
         offset = self.offsets.mean(offset_keys(x, id_), 0.0, _SURE)
         if shifts:
-            x += fmean([shifts[model] for model in said if said[model].output == label])
+            x += fmean(shifts[model] for model in said if said[model].output == label)
         confidence = logistic(x + max(-3.0, min(3.0, offset)))
         return View(mask, label, best, calibrated, confidence, keys_at(x, id_), bins_at(x, id_))
 

@@ -68,7 +68,7 @@ class Unasked(Struct, array_like=True):
         most two for each that is left if new ones come steadily, and no more if they do not.
         """
         left, squares = self.weights.get(_keys(finest, correct)[0], (0.0, 0.0))
-        return min(2.0 * min(left, _MEMORY), left * left / squares) if squares else 0.0
+        return min(2.0 * left, left * left / squares) if squares else 0.0
 
     def add(self, finest: int, usual: float, correct: bool, right: bool) -> None:
         """Whether the model was right, in place."""
@@ -76,7 +76,8 @@ class Unasked(Struct, array_like=True):
         keys = _keys(finest, correct)
         self.cells.add(keys, float(right), 1.0, _MEMORY)
         weights = self.weights.setdefault(keys[0], [0.0, 0.0])
-        weights[:] = [weights[0] + 1.0, weights[1] + 1.0]
+        keep = 1.0 if weights[0] <= _MEMORY else 1.0 - 1.0 / _MEMORY
+        weights[:] = [keep * weights[0] + 1.0, keep * keep * weights[1] + 1.0]
 
     def fade(self, keep: float) -> None:
         """Let all outcomes count for less, in place."""

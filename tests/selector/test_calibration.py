@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from math import exp, log
+from math import exp, log, sqrt
 from random import Random
+
+import pytest
 
 from selector.calibration import Calibration
 
@@ -43,10 +45,18 @@ def test_claims_that_hardly_vary_do_not_lead_it_away() -> None:
     """There the slope is anybody's guess, and is cut: what is claimed must remain what comes true."""
     for spread in (0.02, 0.1):
         calibration, rng = Calibration(), Random(1)
-        for label in range(20_000):
+        for learned in range(20_000):
             claim = 1 / (1 + exp(-1.65 - rng.gauss(0, spread)))
             calibration.add(claim, rng.random() < 0.84)
-            assert label < 2_000 or abs(calibration(0.84) - 0.84) < 0.08
+            assert learned < 2_000 or abs(calibration(0.84) - 0.84) < 0.08
+
+
+@pytest.mark.parametrize("claim", [0.5, 0.9, 1.0])
+def test_a_claim_that_is_always_the_same_comes_to_mean_its_share_however_long(claim: float) -> None:
+    calibration, rng = Calibration(), Random(1)
+    for _ in range(100_000):
+        calibration.add(claim, rng.random() < 0.8)
+    assert abs(calibration(claim) - 0.8) < 4.5 * sqrt(0.8 * 0.2 / 3_000)
 
 
 def test_it_is_strictly_increasing_whatever_it_is_fed() -> None:

