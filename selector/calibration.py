@@ -12,14 +12,14 @@ _LEAST, _MOST = 1e-4, 1.0 - 1e-6
 _FLATTEST, _STEEPEST = 0.2, 5.0  # the map stays strictly increasing
 _FLAT = 1e-3
 _KEEP = 1.0 - 1.0 / 3000.0  # old labels fade
-_NARROWEST = 1e-6  # variance of log odds: claims that vary less tell nothing of a slope
+_STEADY = 10.0  # curvature of the slope that is never lost: where claims hardly vary no label may decide it
 
 
 class Calibration(Struct, array_like=True):
     """Platt scaling, P(right) = 1 / (1 + exp(-(slope * log odds + offset))), beginning at the identity.
 
     Online Newton steps whose curvature forgets with a horizon of 3,000 labels, so that it follows drift. The
-    identity counts for about 20 labels of the least certain kind.
+    identity begins with that of some 80 labels of the least certain kind.
 
     Platt: Probabilistic outputs for support vector machines (1999).
     """
@@ -42,7 +42,7 @@ class Calibration(Struct, array_like=True):
         a, b, d = self.curvature
         a, b, d = _KEEP * a + v * x * x, _KEEP * b + v * x, _KEEP * d + v
         self.curvature = (a, b, d)
-        slope = self.slope + residual * (d * x - b) / max(a * d - b * b, _NARROWEST * d * d)
+        slope = self.slope + residual * (d * x - b) / max(a * d - b * b, _STEADY * d)
         slope = _FLATTEST if slope < _FLATTEST else _STEEPEST if slope > _STEEPEST else slope
         self.offset += (residual - b * (slope - self.slope)) / d  # the best for the slope taken, cut or not
         self.slope = slope

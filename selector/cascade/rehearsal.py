@@ -29,7 +29,7 @@ class Place(Struct, frozen=True):
 class Rehearsal:
     """Follows the plan over what some models said of one query, `within` these stages (None: all).
 
-    What follows a stage, if the next model answered, is what the calibrated confidence at the plan's end claims, not
+    What follows a stage, if the next one is looked at, is what the calibrated confidence at the plan's end claims, not
     the value that the plan hopes for: a maximum of estimates claims too much.
     """
 

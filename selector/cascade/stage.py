@@ -28,8 +28,8 @@ LEAST_VARIANCE = 0.003
 class Step(Struct, array_like=True):
     """What asking one more model adds, as parts of the doubt.
 
-    `stop` is accuracy gained if the cascade stops there, whatever it costs not to know whether the reference is right;
-    `on` if it goes on as it has of late, and `cost` is spent on that.
+    `stop` is accuracy gained if the cascade stops there, leaving out what it costs not to know whether the reference
+    is right; `on` if it goes on as it has of late, and `cost` is spent on that.
     """
 
     stop: Cells = field(default_factory=Cells)

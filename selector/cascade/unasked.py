@@ -75,6 +75,8 @@ class Unasked(Struct, array_like=True):
         (self.right if correct else self.wrong).add(log_odds(usual), centre(finest), right)
         keys = _keys(finest, correct)
         self.cells.add(keys, float(right), 1.0, _MEMORY)
+        if not self.cells.weight(keys[0]):
+            return
         weights = self.weights.setdefault(keys[0], [0.0, 0.0])
         keep = 1.0 if weights[0] <= _MEMORY else 1.0 - 1.0 / _MEMORY
         weights[:] = [keep * weights[0] + 1.0, keep * keep * weights[1] + 1.0]

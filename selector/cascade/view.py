@@ -30,7 +30,7 @@ class View(Struct, frozen=True):
 
     @property
     def label_id(self) -> int:
-        """The number of the label among the pool's, 0 if it knows none."""
+        """The number of the label among the pool's, 0 if it is not one of them."""
         return self.keys[-1] // _ROW - 1
 
     @property
@@ -64,7 +64,7 @@ def keys_of(finest: int) -> tuple[int, ...]:
 
 
 def offset_keys(x: float, label: int) -> tuple[int, int]:
-    """The keys of a label's offset: whatever the log odds, and at these, to which the query has added nothing."""
+    """The keys of a label's offset, whatever the log odds and at x: those calibrated, before the query adds to them."""
     return (label + 1) * _ROW + _BINS, keys_at(x, label)[-1]
 
 

@@ -59,6 +59,16 @@ def test_a_claim_that_is_always_the_same_comes_to_mean_its_share_however_long(cl
     assert abs(calibration(claim) - 0.8) < 4.5 * sqrt(0.8 * 0.2 / 3_000)
 
 
+def test_where_claims_hardly_vary_no_single_label_decides_the_slope() -> None:
+    for claim, right in ((0.86, False), (0.95, True), (0.7, True), (0.3, False)):
+        calibration, rng = Calibration(), Random(1)
+        for _ in range(20_000):
+            calibration.add(0.84, rng.random() < 0.84)
+        before = calibration(0.99)
+        calibration.add(claim, right)
+        assert abs(calibration(0.99) - before) < 0.01
+
+
 def test_it_is_strictly_increasing_whatever_it_is_fed() -> None:
     calibration, rng = Calibration(), Random(6)
     for _ in range(2_000):

@@ -64,6 +64,15 @@ def test_of_more_outcomes_than_are_remembered_it_knows_no_more_than_what_is_left
     assert unasked.known(LESS, True) == pytest.approx(2 * left)
 
 
+def test_where_there_is_no_cell_left_nothing_is_known() -> None:
+    unasked = Unasked()
+    for label in range(1_100):
+        unasked.add(keys_at(4.2, label)[-1], USUAL, True, True)
+    unasked.add(UNSURE, USUAL, True, True)
+    assert unasked.known(UNSURE, True) == 0.0
+    assert unasked.known(SURE, True) == 1_100.0
+
+
 def test_what_was_seldom_seen_is_led_to_by_what_was() -> None:
     """The surer an answer that is wrong, the less likely is another model right."""
     rng, unasked = Random(2), Unasked()
